@@ -1,0 +1,1 @@
+//! The SDK: pure machines for the other side of every dialect, and a thin async shell.

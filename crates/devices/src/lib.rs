@@ -1,0 +1,1 @@
+//! Counterparts people can run: a palm scanner today, more with each dialect.

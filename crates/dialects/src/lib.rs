@@ -1,0 +1,1 @@
+//! The vendors' protocols, one folder each, as pure machines.

@@ -1,0 +1,1 @@
+//! The async shell: listeners, connections, cores, HTTP and metrics.

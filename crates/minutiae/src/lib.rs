@@ -1,0 +1,1 @@
+//! Fingerprint images to templates: synthesis, extraction, quality, codecs, matching.

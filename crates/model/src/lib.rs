@@ -1,0 +1,1 @@
+//! Words everybody in the house shares; plain data, no behaviour that waits.

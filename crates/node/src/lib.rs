@@ -1,0 +1,1 @@
+//! Where sessions and partitions meet: routing, holding until durable, mail between cores.

@@ -1,0 +1,2 @@
+//! One self-hosted gateway between apps and the things on a shop counter.
+fn main() {}

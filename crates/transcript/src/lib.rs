@@ -1,0 +1,1 @@
+//! The transcript language and the World that plays it (dev only).

@@ -1,0 +1,2 @@
+//! Everything CI checks, and what installs what it needs.
+fn main() {}
