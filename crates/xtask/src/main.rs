@@ -1,2 +1,149 @@
-//! Everything CI checks, and what installs what it needs.
-fn main() {}
+//! `cargo xtask`: what CI runs and what a contributor runs before a push, one and the same.
+//!
+//! This file is the command line and the list of steps. How a list of steps is run is `steps`,
+//! what is needed beyond Rust is `tools`, the clients in other languages are `clients`, and the
+//! running server they talk to is `demo`. Checks about the repository itself are ordinary tests
+//! in `tests/`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "talking to whoever runs it is this program's work"
+)]
+
+mod clients;
+mod demo;
+mod steps;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::steps::{Failing, Step};
+
+/// Everything CI checks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything: format, clippy, all tests, the documentation, and the real clients
+    Test {
+        /// Go on after a failing step; the run still fails at the end
+        #[arg(long)]
+        keep_going: bool,
+    },
+    /// Format and clippy only
+    Check {
+        /// Go on after a failing step; the run still fails at the end
+        #[arg(long)]
+        keep_going: bool,
+    },
+    /// Build the server and run the Node and Python clients against its demo
+    Clients,
+    /// Install, or say how to install, what the other tasks need beyond Rust
+    Tools,
+}
+
+fn main() -> ExitCode {
+    let (name, steps, failing) = match Arguments::parse().task {
+        Task::Test { keep_going } => ("test", everything(), Failing::from_flag(keep_going)),
+        Task::Check { keep_going } => ("check", style(), Failing::from_flag(keep_going)),
+        Task::Clients => ("clients", real_clients(), Failing::Stop),
+        Task::Tools => ("tools", vec![needed_tools()], Failing::Stop),
+    };
+    if steps::run(name, steps, failing) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The tools come first: a missing one is better news now than after ten minutes of compiling.
+fn everything() -> Vec<Step> {
+    let mut steps = vec![needed_tools()];
+    steps.extend(style());
+    steps.push(Step::command(
+        "all tests and documentation examples",
+        cargo(&["test", "--workspace", "--locked"]),
+    ));
+    let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    steps.push(Step::command(
+        "documentation, warnings denied",
+        documentation,
+    ));
+    steps.extend(build_and_run_clients());
+    steps
+}
+
+fn style() -> Vec<Step> {
+    vec![
+        Step::command("format", cargo(&["fmt", "--all", "--check"])),
+        Step::command(
+            "clippy, warnings denied",
+            cargo(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+        ),
+    ]
+}
+
+fn real_clients() -> Vec<Step> {
+    let mut steps = vec![needed_tools()];
+    steps.extend(build_and_run_clients());
+    steps
+}
+
+fn build_and_run_clients() -> Vec<Step> {
+    vec![
+        Step::command(
+            "release build of the server",
+            cargo(&["build", "--release", "--locked", "-p", "tillgate"]),
+        ),
+        Step::new("real clients in Node and Python", clients::run),
+    ]
+}
+
+fn needed_tools() -> Step {
+    Step::new("tools beyond Rust", tools::make_sure)
+}
+
+/// The workspace's root, where every command runs.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("this crate lives two folders below the root")
+        .to_path_buf()
+}
+
+/// A cargo command at the root, with an environment as if a person had typed it.
+///
+/// Cargo describes *this* package to us in variables; handed on, they make build scripts that
+/// watch them run again on every change between `cargo xtask` and plain cargo.
+fn cargo(arguments: &[&str]) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let about_this_package = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if about_this_package {
+            command.env_remove(name);
+        }
+    }
+    command
+}
