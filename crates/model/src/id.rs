@@ -1,0 +1,243 @@
+//! Names and numbers of things. Two ids are two types, so that the compiler refuses the mix-up.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+/// The longest name a peer may choose, in characters.
+pub const MAX_ID_CHARS: usize = 128;
+
+/// Why a text is no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadId {
+    /// It has no characters at all.
+    Empty,
+    /// It is longer than [`MAX_ID_CHARS`].
+    TooLong,
+    /// It holds a control character.
+    Control,
+}
+
+impl fmt::Display for BadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("must not be empty"),
+            Self::TooLong => write!(f, "must be at most {MAX_ID_CHARS} characters"),
+            Self::Control => f.write_str("must not hold control characters"),
+        }
+    }
+}
+
+impl std::error::Error for BadId {}
+
+fn checked(text: &str) -> Result<Arc<str>, BadId> {
+    if text.is_empty() {
+        return Err(BadId::Empty);
+    }
+    if text.len() > MAX_ID_CHARS && text.chars().count() > MAX_ID_CHARS {
+        return Err(BadId::TooLong);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(BadId::Control);
+    }
+    Ok(Arc::from(text))
+}
+
+macro_rules! text_id {
+    ($(#[$about:meta])* $name:ident) => {
+        $(#[$about])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes a text of 1 to [`MAX_ID_CHARS`] characters without control characters.
+            ///
+            /// # Errors
+            /// [`BadId`] says what is wrong with it.
+            pub fn parse(text: &str) -> Result<Self, BadId> {
+                checked(text).map(Self)
+            }
+
+            /// The name as it was given.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// What groups share: registered members and their balances.
+    NetworkId
+);
+text_id!(
+    /// The tenant scope that nothing else crosses.
+    GroupId
+);
+text_id!(
+    /// Who a credential proves, stable across key rotation.
+    PrincipalId
+);
+text_id!(
+    /// A performer as the outside knows it, stable across reconnects; unique within its group.
+    DeviceId
+);
+text_id!(
+    /// One stored credential.
+    CredentialId
+);
+text_id!(
+    /// A registered member of a network.
+    MemberId
+);
+text_id!(
+    /// The id a requester chose for a piece of work; unique within its group.
+    RequestKey
+);
+
+/// One piece of work: an integer that grows with time and carries its partition.
+///
+/// The top 43 bits count milliseconds since 2020, then 8 bits of partition, then 12 bits that tell
+/// apart operations of one millisecond; a busier partition borrows from the next millisecond.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(u64);
+
+impl OperationId {
+    const EPOCH_MILLIS: u64 = 1_577_836_800_000;
+    const SEQUENCE_BITS: u32 = 12;
+
+    /// The first id of `partition` at `millis` after the Unix epoch that comes after `last`.
+    #[must_use]
+    pub fn next(partition: Partition, millis: u64, last: Option<Self>) -> Self {
+        let at = millis.saturating_sub(Self::EPOCH_MILLIS);
+        let first = (at << (Self::SEQUENCE_BITS + 8)) | (u64::from(partition.0) << Self::SEQUENCE_BITS);
+        let first = first & (u64::MAX >> 1);
+        match last {
+            Some(Self(last)) if last >= first => {
+                let sequence = (last + 1) & ((1 << Self::SEQUENCE_BITS) - 1);
+                if sequence == 0 {
+                    Self(((last >> 20) + 1) << 20 | u64::from(partition.0) << 12)
+                } else {
+                    Self(last + 1)
+                }
+            }
+            _ => Self(first),
+        }
+    }
+
+    /// The id as the integer it is stored as; always below 2^63.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Takes back what [`Self::number`] gave.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The partition whose writer owns this operation.
+    #[must_use]
+    pub const fn partition(self) -> Partition {
+        Partition((self.0 >> Self::SEQUENCE_BITS).to_le_bytes()[0])
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+impl fmt::Debug for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "op-{:x}", self.0)
+    }
+}
+
+/// One of 256 parts of the world, each with one writer. A group lives in one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(pub u8);
+
+impl Partition {
+    /// How many there are; recorded in the store with [`Self::FUNCTION`].
+    pub const COUNT: u16 = 256;
+    /// The function that places a group; recorded in the store, so that a change is noticed.
+    pub const FUNCTION: &'static str = "first byte of sha-256 of the group's name";
+
+    /// Where a group lives.
+    #[must_use]
+    pub fn of(group: &GroupId) -> Self {
+        Self(Sha256::digest(group.as_str().as_bytes())[0])
+    }
+}
+
+/// Counts the owners of a partition: a write under an older fence is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fence(pub u32);
+
+/// Fences a session's presence, commands and closes: a later session of the same name has a higher one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch {
+    /// The partition's fence when the session was admitted.
+    pub fence: Fence,
+    /// Counts the sessions admitted under that fence.
+    pub n: u32,
+}
+
+/// Where a session lives in this process; given by the node, opaque to the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Route {
+    /// The core that holds the socket.
+    pub core: u8,
+    /// The slot on that core; never used twice.
+    pub slot: u64,
+}
+
+/// Matches a tell to the ask it answers, within one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u32);
+
+/// Matches the result of slow work to the call that wanted it, within one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_bounds() {
+        assert_eq!(RequestKey::parse(""), Err(BadId::Empty));
+        assert_eq!(RequestKey::parse(&"x".repeat(129)), Err(BadId::TooLong));
+        assert_eq!(RequestKey::parse("a\nb"), Err(BadId::Control));
+        assert!(RequestKey::parse(&"ü".repeat(128)).is_ok());
+    }
+
+    #[test]
+    fn operation_ids_grow_and_keep_their_partition() {
+        let partition = Partition(217);
+        let mut last = None;
+        for step in 0..10_000_u64 {
+            let next = OperationId::next(partition, 1_900_000_000_000 + step / 9_000, last);
+            assert_eq!(next.partition(), partition);
+            assert!(last.is_none_or(|last| next > last));
+            last = Some(next);
+        }
+    }
+}

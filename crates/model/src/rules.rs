@@ -1,0 +1,138 @@
+//! How one kind of operation behaves. The engine reads these and never asks which vendor is meant.
+//!
+//! A new difference between vendors is a new value here, with its row in the table of ARCHITECTURE.md.
+
+use std::time::Duration;
+
+use crate::DeviceId;
+
+/// Which performers an operation is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This device only.
+    Device(DeviceId),
+    /// Every device of the group at once; the first valid answer wins.
+    AnyOfGroup,
+    /// One device of the group that has nothing to do.
+    FirstIdle,
+    /// One session that said it serves this name.
+    Serving(Box<str>),
+}
+
+/// How many operations a device takes at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capacity {
+    /// One; a second is refused as busy.
+    Busy,
+    /// One; a second waits up to the duration.
+    Queue(Duration),
+    /// As many as this.
+    Many(u32),
+}
+
+/// What happens when no fitting performer is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Refused at once, not accepted.
+    Refuse,
+    /// Accepted; it waits for one until its deadline.
+    Wait,
+}
+
+/// What happens when the performer that has the offer goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerformerLost {
+    /// The operation fails.
+    Fail,
+    /// It is held this long for the device to come back, then fails.
+    Hold(Duration),
+    /// Others that have the offer, or the same one back in time, go on.
+    OthersGoOn,
+}
+
+/// What happens when the requester's last session goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequesterLost {
+    /// The work goes on; its outcome is owed.
+    GoOn,
+    /// It is cancelled.
+    Cancel,
+}
+
+/// What a second request under the same key means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The same body joins or replays the first; another body is a conflict.
+    Join,
+    /// Refused as a duplicate; the first goes on untouched.
+    Refuse,
+    /// A new operation.
+    Run,
+}
+
+/// Whether an offer is said again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reoffer {
+    /// Never.
+    Never,
+    /// The same bytes to a device that comes back.
+    OnReturn,
+    /// The same bytes again and again until the performer reacts or `until` has passed.
+    Every {
+        /// Between two offers.
+        pause: Duration,
+        /// Counted from the first offer.
+        until: Duration,
+    },
+}
+
+/// What an answer after the outcome means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// Acknowledged as late, otherwise forgotten.
+    Drop,
+    /// Written beside the outcome.
+    Record,
+    /// Taken as the outcome where the present one is not definite.
+    Honour,
+    /// Undone by an operation of its own.
+    Compensate,
+}
+
+/// Whether an operation survives a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Stored before it is offered, its outcome before it is told.
+    Durable,
+    /// In memory only: reads and pings.
+    Fleeting,
+}
+
+/// How one kind of operation of one dialect behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How many operations a device takes at a time.
+    pub capacity: Capacity,
+    /// When no fitting performer is there.
+    pub absent: Absent,
+    /// When the performer goes away.
+    pub performer_lost: PerformerLost,
+    /// When the requester goes away.
+    pub requester_lost: RequesterLost,
+    /// When the same key comes again.
+    pub repeat: Repeat,
+    /// When an offer is said again.
+    pub reoffer: Reoffer,
+    /// When an answer comes after the outcome.
+    pub late: Late,
+    /// Whether it is stored.
+    pub durability: Durability,
+    /// How long our own service may take to decide on an answer.
+    pub settling: Duration,
+    /// How long an ended operation is kept in memory for repeats and late answers.
+    pub remember: Duration,
+    /// How long an outcome is owed to a requester that is away; zero owes nothing.
+    pub owed_for: Duration,
+    /// How many outcomes are owed to one requester at most; beyond it the oldest is given up.
+    pub owed_most: u32,
+}

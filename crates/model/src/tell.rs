@@ -1,0 +1,167 @@
+//! What a partition says to a session.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{Certainty, Epoch, Event, OperationId, Outcome, OutcomeKind, Position, RequestKey, Timestamp, Window};
+
+/// What a session is told. The first part answers asks; the rest comes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// The connection is in.
+    Admitted {
+        /// Fences this session.
+        epoch: Epoch,
+        /// The lent limits, with their history.
+        windows: Vec<Window>,
+        /// How many outcomes follow that were owed.
+        owed: u32,
+    },
+    /// The connection is not let in.
+    NotAdmitted(NotAdmitted),
+    /// The work is accepted and, if durable, stored.
+    Accepted {
+        /// Our id for it.
+        operation: OperationId,
+        /// The requester's id for it.
+        key: RequestKey,
+    },
+    /// The work is not accepted, or the cancel found nothing to cancel.
+    Refused {
+        /// The requester's id for it.
+        key: RequestKey,
+        /// Why.
+        why: Refusal,
+    },
+    /// The cancel was taken; the outcome follows by itself.
+    Cancelling {
+        /// The requester's id for it.
+        key: RequestKey,
+    },
+    /// What became of a performer's answer.
+    Taken {
+        /// The work it was about, when it is known.
+        operation: Option<OperationId>,
+        /// The requester's id for it, when it is known.
+        key: Option<RequestKey>,
+        /// What became of it.
+        taken: Taken,
+    },
+    /// The listener is heard; events follow.
+    Listening {
+        /// Where the stream stands.
+        at: Position,
+        /// Whether events between the asked position and the first that follows are missing.
+        gap: bool,
+    },
+
+    /// Something about the requester's work that is not its outcome.
+    Progress {
+        /// Our id for it.
+        operation: OperationId,
+        /// The requester's id for it.
+        key: RequestKey,
+        /// The dialect's own bytes.
+        memo: Bytes,
+        /// What was said.
+        note: Bytes,
+    },
+    /// The one outcome of the requester's work.
+    Outcome {
+        /// Our id for it.
+        operation: OperationId,
+        /// The requester's id for it.
+        key: RequestKey,
+        /// The dialect's own bytes.
+        memo: Bytes,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Work for this performer.
+    Offer {
+        /// Our id for it.
+        operation: OperationId,
+        /// The requester's id for it.
+        key: RequestKey,
+        /// The requester's name as people read it.
+        from: Box<str>,
+        /// The dialect's normal form.
+        request: Bytes,
+        /// Until when an outcome is possible.
+        answer_by: Timestamp,
+    },
+    /// Work that was offered here is over, here or elsewhere.
+    Withdrawn {
+        /// Our id for it.
+        operation: OperationId,
+        /// The requester's id for it.
+        key: RequestKey,
+        /// How it ended.
+        how: OutcomeKind,
+    },
+    /// Another session took this one's place: say so and close.
+    Displaced,
+    /// The credential was revoked: say so and close.
+    Revoked,
+    /// The partition lost its store and starts again: say *come back soon* and close.
+    Reloaded,
+    /// Something happened in the group.
+    Event(Box<Event>),
+}
+
+/// Why a connection was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// Too many takeovers of a living session lately; come back after the duration.
+    Damped(Duration),
+    /// Another session holds the name and stays.
+    Occupied,
+}
+
+/// Why work was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The key was used before.
+    Duplicate,
+    /// The key was used before for something else.
+    Conflict,
+    /// The device has work and takes no more.
+    Busy,
+    /// No fitting performer is there.
+    Absent,
+    /// No such work, or it has ended.
+    NotFound,
+    /// A bound of this node is reached: try later.
+    Full,
+}
+
+/// What became of a performer's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It ended the work.
+    Ended(OutcomeKind),
+    /// Noted; the work goes on.
+    Noted,
+    /// Our service was not satisfied; the work goes on.
+    Again,
+    /// The work had ended before, or was never known. How it had ended, when that is known.
+    Late(Option<OutcomeKind>),
+    /// Another answer is being decided upon right now.
+    Deciding,
+    /// The work was not offered to this device.
+    NotYours,
+}
+
+impl Outcome {
+    /// Whether the performer may have acted, for outcomes that are not definite.
+    #[must_use]
+    pub const fn certainty(&self) -> Option<Certainty> {
+        match self {
+            Self::Completed { .. } | Self::Declined { .. } => None,
+            Self::Failed { certainty, .. } | Self::Expired { certainty } | Self::Cancelled { certainty } => {
+                Some(*certainty)
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Who a presented credential proves: a read-mostly picture of the stored credentials.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    Credential, CredentialId, CredentialKind, Denied, Dialect, Partition, Principal, Role, Secret, Timestamp, Wall,
+};
+
+/// Every credential of the store as it was at one moment. Shared by all cores, replaced as a whole.
+#[derive(Debug, Default)]
+pub struct Directory {
+    by_digest: BTreeMap<[u8; 32], Vec<Entry>>,
+    by_id: BTreeMap<CredentialId, [u8; 32]>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    principal: Arc<Principal>,
+    subject: Option<Box<str>>,
+    expires_at: Option<Wall>,
+    revoked: bool,
+}
+
+impl Directory {
+    /// The picture of these credentials.
+    #[must_use]
+    pub fn new(credentials: Vec<Credential>) -> Self {
+        let mut directory = Self::default();
+        for credential in credentials {
+            let CredentialKind::Digest(digest) = credential.secret;
+            directory.by_id.insert(credential.id.clone(), digest.0);
+            directory.by_digest.entry(digest.0).or_default().push(Entry {
+                subject: credential.subject,
+                expires_at: credential.expires_at,
+                revoked: credential.revoked_at.is_some(),
+                principal: Arc::new(Principal {
+                    id: credential.principal,
+                    dialect: credential.dialect,
+                    network: credential.network,
+                    partition: Partition::of(&credential.group),
+                    group: credential.group,
+                    role: credential.role,
+                    device: credential.device,
+                    credential: credential.id,
+                    name: credential.name,
+                    permissions: credential.permissions,
+                }),
+            });
+        }
+        directory
+    }
+
+    /// Who this secret proves at this door, or why not.
+    ///
+    /// The look-up goes by the secret's SHA-256, so what its timing shows is of no use to a guesser.
+    ///
+    /// # Errors
+    /// [`Denied`], never saying whether the name or the secret was wrong.
+    pub fn authenticate(
+        &self,
+        wall: Wall,
+        dialect: Dialect,
+        role: Role,
+        subject: Option<&str>,
+        secret: &Secret,
+    ) -> Result<Arc<Principal>, Denied> {
+        let entries = self.by_digest.get(&secret.digest().0).map_or(&[][..], Vec::as_slice);
+        let entry = entries
+            .iter()
+            .find(|entry| entry.principal.dialect == dialect && entry.subject.as_deref() == subject)
+            .ok_or(Denied::Unknown)?;
+        if entry.principal.role != role {
+            return Err(Denied::WrongRole);
+        }
+        if entry.revoked {
+            return Err(Denied::Revoked);
+        }
+        if entry.expires_at.is_some_and(|end| end <= wall) {
+            return Err(Denied::Expired);
+        }
+        Ok(Arc::clone(&entry.principal))
+    }
+
+    /// Whether a credential that once was good still is.
+    #[must_use]
+    pub fn is_good(&self, id: &CredentialId, wall: Wall) -> bool {
+        let Some(entries) = self.by_id.get(id).and_then(|digest| self.by_digest.get(digest)) else { return false };
+        entries.iter().any(|entry| {
+            entry.principal.credential == *id && !entry.revoked && entry.expires_at.is_none_or(|end| end > wall)
+        })
+    }
+
+    /// When the next good credential expires, so that its sessions can be ended then.
+    #[must_use]
+    pub fn next_expiry(&self, wall: Wall) -> Option<Wall> {
+        self.by_digest
+            .values()
+            .flatten()
+            .filter(|entry| !entry.revoked)
+            .filter_map(|entry| entry.expires_at)
+            .filter(|end| *end > wall)
+            .min()
+    }
+}
+
+/// Holds off whoever guesses: counts failed logins per address and per name.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    failures: BTreeMap<Box<str>, (u32, Timestamp)>,
+}
+
+impl Throttle {
+    /// Failures within the span before the guesser waits.
+    pub const FREE: u32 = 10;
+    /// After so long without a failure all is forgiven.
+    pub const SPAN: Duration = Duration::from_secs(60);
+    /// Names remembered at most; beyond it the oldest are forgiven.
+    pub const MOST: usize = 10_000;
+
+    /// How long this address or name still has to wait; none when it may try.
+    #[must_use]
+    pub fn wait(&self, at: Timestamp, who: &str) -> Option<Duration> {
+        let (count, last) = self.failures.get(who)?;
+        let until = last.after(Self::SPAN);
+        (*count >= Self::FREE && until > at).then(|| until.since(at))
+    }
+
+    /// Notes a failure.
+    pub fn failed(&mut self, at: Timestamp, who: &str) {
+        if self.failures.len() >= Self::MOST && !self.failures.contains_key(who) {
+            self.failures.retain(|_, (_, last)| last.after(Self::SPAN) > at);
+            if self.failures.len() >= Self::MOST {
+                self.failures.pop_first();
+            }
+        }
+        let entry = self.failures.entry(who.into()).or_insert((0, at));
+        if entry.1.after(Self::SPAN) <= at {
+            entry.0 = 0;
+        }
+        *entry = (entry.0.saturating_add(1), at);
+    }
+
+    /// Forgives: the right secret came.
+    pub fn succeeded(&mut self, who: &str) {
+        self.failures.remove(who);
+    }
+}
