@@ -51,10 +51,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         (node.join(), python.join())
     });
     let mut failures = Vec::new();
-    let runs = [
-        (node, vec![&for_node]),
-        (python, vec![&for_python, &without_devices]),
-    ];
+    let runs = [(node, vec![&for_node]), (python, vec![&for_python, &without_devices])];
     for (run, demos) in runs {
         let outcome = run.map_err(|_| anyhow!("the thread of a client run panicked"))?;
         if let Err(error) = outcome {
@@ -117,19 +114,10 @@ fn to_the_end(command: &mut Command) -> anyhow::Result<()> {
         child.wait()?;
     }
     let said = fs::read(output.path())?;
-    println!(
-        "$ {} ({})\n{}",
-        line(command),
-        shown(began.elapsed()),
-        String::from_utf8_lossy(&said)
-    );
+    println!("$ {} ({})\n{}", line(command), shown(began.elapsed()), String::from_utf8_lossy(&said));
     match status {
         Some(status) if status.success() => Ok(()),
         Some(status) => bail!("`{}` ended with {status}", line(command)),
-        None => bail!(
-            "`{}` was still running after {}",
-            line(command),
-            shown(RUN_WITHIN)
-        ),
+        None => bail!("`{}` was still running after {}", line(command), shown(RUN_WITHIN)),
     }
 }

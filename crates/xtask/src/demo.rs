@@ -48,12 +48,9 @@ impl Demo {
         if devices == Devices::None {
             server.arg("--without-devices");
         }
-        let child = server
-            .spawn()
-            .with_context(|| format!("cannot start `{}`", line(&server)))?;
+        let child = server.spawn().with_context(|| format!("cannot start `{}`", line(&server)))?;
         let mut demo = Self { child, folder };
-        demo.wait_until_ready()
-            .map_err(|error| demo.with_log(error))?;
+        demo.wait_until_ready().map_err(|error| demo.with_log(error))?;
         Ok(demo)
     }
 
@@ -74,22 +71,15 @@ impl Demo {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the demo ended with {status} before it was ready");
             }
-            ensure!(
-                Instant::now() < give_up,
-                "the demo was not ready within {} s",
-                READY_WITHIN.as_secs()
-            );
+            ensure!(Instant::now() < give_up, "the demo was not ready within {} s", READY_WITHIN.as_secs());
             thread::sleep(LOOK_EVERY);
         }
         // The file is renamed into place, so what is there is whole.
-        let ready: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file)?)
-            .context("the ready file is not JSON")?;
+        let ready: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&file)?).context("the ready file is not JSON")?;
         let base = ready.get("base").and_then(serde_json::Value::as_str);
         let base = base.ok_or_else(|| anyhow!("the ready file has no `base` text"))?;
-        ensure!(
-            ready.get("boop").is_some_and(serde_json::Value::is_object),
-            "the ready file has no `boop` section"
-        );
+        ensure!(ready.get("boop").is_some_and(serde_json::Value::is_object), "the ready file has no `boop` section");
         println!("demo at {base}");
         Ok(())
     }
@@ -100,31 +90,12 @@ impl Demo {
         }
         let began = Instant::now();
         terminate(&self.child)?;
-        let status = wait_for(&mut self.child, EXIT_WITHIN)?.ok_or_else(|| {
-            anyhow!(
-                "the demo was still running {} s after SIGTERM",
-                EXIT_WITHIN.as_secs()
-            )
-        })?;
-        ensure!(
-            status.success(),
-            "after SIGTERM the demo ended with {status}"
-        );
-        println!(
-            "demo stopped {} after SIGTERM, exit code 0",
-            shown(began.elapsed())
-        );
-        let bad: Vec<String> = self
-            .log()
-            .lines()
-            .filter(|l| is_error(l))
-            .map(str::to_owned)
-            .collect();
-        ensure!(
-            bad.is_empty(),
-            "the demo logged at error level:\n{}",
-            bad.join("\n")
-        );
+        let status = wait_for(&mut self.child, EXIT_WITHIN)?
+            .ok_or_else(|| anyhow!("the demo was still running {} s after SIGTERM", EXIT_WITHIN.as_secs()))?;
+        ensure!(status.success(), "after SIGTERM the demo ended with {status}");
+        println!("demo stopped {} after SIGTERM, exit code 0", shown(began.elapsed()));
+        let bad: Vec<String> = self.log().lines().filter(|l| is_error(l)).map(str::to_owned).collect();
+        ensure!(bad.is_empty(), "the demo logged at error level:\n{}", bad.join("\n"));
         Ok(())
     }
 
@@ -142,11 +113,7 @@ impl Demo {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let tail = &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..];
-        format!(
-            "-- the last {} lines of the demo's output\n{}\n--",
-            tail.len(),
-            tail.join("\n")
-        )
+        format!("-- the last {} lines of the demo's output\n{}\n--", tail.len(), tail.join("\n"))
     }
 }
 
@@ -184,10 +151,7 @@ fn terminate(child: &Child) -> anyhow::Result<()> {
 
 /// A log line at error level, in the text form or the JSON form.
 fn is_error(line: &str) -> bool {
-    let in_text = line
-        .split_ascii_whitespace()
-        .take(2)
-        .any(|word| word == "ERROR");
+    let in_text = line.split_ascii_whitespace().take(2).any(|word| word == "ERROR");
     in_text || line.contains("\"level\":\"ERROR\"") || line.contains("\"level\":\"error\"")
 }
 
@@ -203,7 +167,8 @@ mod tests {
         command
     }
 
-    const SAY_READY: &str = "echo '{\"base\":\"http://127.0.0.1:1\",\"boop\":{}}' > \"$ready.new\"; mv \"$ready.new\" \"$ready\"";
+    const SAY_READY: &str =
+        "echo '{\"base\":\"http://127.0.0.1:1\",\"boop\":{}}' > \"$ready.new\"; mv \"$ready.new\" \"$ready\"";
 
     #[test]
     fn a_demo_that_drains_and_exits_cleanly_passes() {
@@ -244,8 +209,6 @@ mod tests {
     fn error_lines_are_known_in_both_forms() {
         assert!(is_error("2031-03-04T05:10:00Z ERROR store: commit failed"));
         assert!(is_error(r#"{"timestamp":"…","level":"ERROR"}"#));
-        assert!(!is_error(
-            "2031-03-04T05:10:00Z  WARN connection: peer sent INTERNAL_ERROR"
-        ));
+        assert!(!is_error("2031-03-04T05:10:00Z  WARN connection: peer sent INTERNAL_ERROR"));
     }
 }

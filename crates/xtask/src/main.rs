@@ -4,11 +4,7 @@
 //! what is needed beyond Rust is `tools`, the clients in other languages are `clients`, and the
 //! running server they talk to is `demo`. Checks about the repository itself are ordinary tests
 //! in `tests/`.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "talking to whoever runs it is this program's work"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking to whoever runs it is this program's work")]
 
 mod clients;
 mod demo;
@@ -57,27 +53,17 @@ fn main() -> ExitCode {
         Task::Clients => ("clients", real_clients(), Failing::Stop),
         Task::Tools => ("tools", vec![needed_tools()], Failing::Stop),
     };
-    if steps::run(name, steps, failing) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if steps::run(name, steps, failing) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The tools come first: a missing one is better news now than after ten minutes of compiling.
 fn everything() -> Vec<Step> {
     let mut steps = vec![needed_tools()];
     steps.extend(style());
-    steps.push(Step::command(
-        "all tests and documentation examples",
-        cargo(&["test", "--workspace", "--locked"]),
-    ));
+    steps.push(Step::command("all tests and documentation examples", cargo(&["test", "--workspace", "--locked"])));
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
-    steps.push(Step::command(
-        "documentation, warnings denied",
-        documentation,
-    ));
+    steps.push(Step::command("documentation, warnings denied", documentation));
     steps.extend(build_and_run_clients());
     steps
 }
@@ -87,15 +73,7 @@ fn style() -> Vec<Step> {
         Step::command("format", cargo(&["fmt", "--all", "--check"])),
         Step::command(
             "clippy, warnings denied",
-            cargo(&[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ]),
+            cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
         ),
     ]
 }
@@ -108,10 +86,7 @@ fn real_clients() -> Vec<Step> {
 
 fn build_and_run_clients() -> Vec<Step> {
     vec![
-        Step::command(
-            "release build of the server",
-            cargo(&["build", "--release", "--locked", "-p", "tillgate"]),
-        ),
+        Step::command("release build of the server", cargo(&["build", "--release", "--locked", "-p", "tillgate"])),
         Step::new("real clients in Node and Python", clients::run),
     ]
 }
@@ -138,9 +113,8 @@ fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
     for (name, _) in std::env::vars_os() {
-        let about_this_package = name.to_str().is_some_and(|name| {
-            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        });
+        let about_this_package =
+            name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
         if about_this_package {
             command.env_remove(name);
         }

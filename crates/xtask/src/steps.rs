@@ -13,26 +13,18 @@ pub(crate) struct Step {
 
 impl Step {
     pub(crate) fn new(name: &'static str, work: fn() -> anyhow::Result<()>) -> Self {
-        Self {
-            name,
-            work: Box::new(work),
-        }
+        Self { name, work: Box::new(work) }
     }
 
     /// A step that is one command, its output going straight to the reader.
     pub(crate) fn command(name: &'static str, mut command: Command) -> Self {
         let work = move || {
             println!("$ {}", line(&command));
-            let status = command
-                .status()
-                .with_context(|| format!("cannot start `{}`", line(&command)))?;
+            let status = command.status().with_context(|| format!("cannot start `{}`", line(&command)))?;
             ensure!(status.success(), "`{}` ended with {status}", line(&command));
             Ok(())
         };
-        Self {
-            name,
-            work: Box::new(work),
-        }
+        Self { name, work: Box::new(work) }
     }
 }
 
@@ -91,39 +83,24 @@ pub(crate) fn run(task: &str, steps: Vec<Step>, failing: Failing) -> bool {
         println!("\ncargo xtask {task}: passed, {count} of {count} steps, {took}");
         return true;
     };
-    let passed = ended
-        .iter()
-        .filter(|(_, ended)| matches!(ended, Ended::Passed(_)))
-        .count();
-    println!(
-        "\ncargo xtask {task}: FAILED at \"{first_failure}\", {passed} of {count} steps passed, {took}"
-    );
+    let passed = ended.iter().filter(|(_, ended)| matches!(ended, Ended::Passed(_))).count();
+    println!("\ncargo xtask {task}: FAILED at \"{first_failure}\", {passed} of {count} steps passed, {took}");
     false
 }
 
 /// A duration for reading: `0.4 s`, `2m07s`.
 pub(crate) fn shown(took: Duration) -> String {
     let seconds = took.as_secs();
-    if seconds < 60 {
-        format!("{:.1} s", took.as_secs_f64())
-    } else {
-        format!("{}m{:02}s", seconds / 60, seconds % 60)
-    }
+    if seconds < 60 { format!("{:.1} s", took.as_secs_f64()) } else { format!("{}m{:02}s", seconds / 60, seconds % 60) }
 }
 
 /// A command as a person would type it.
 pub(crate) fn line(command: &Command) -> String {
-    let program = std::path::Path::new(command.get_program())
-        .file_name()
-        .unwrap_or(command.get_program());
+    let program = std::path::Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let mut line = String::new();
     for (name, value) in command.get_envs() {
         if let Some(value) = value.filter(|_| name == "RUSTDOCFLAGS") {
-            line.push_str(&format!(
-                "{}={:?} ",
-                name.to_string_lossy(),
-                value.to_string_lossy()
-            ));
+            line.push_str(&format!("{}={:?} ", name.to_string_lossy(), value.to_string_lossy()));
         }
     }
     line.push_str(&program.to_string_lossy());

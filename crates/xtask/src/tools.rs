@@ -14,8 +14,7 @@ use crate::steps::line;
 
 const INSTALL: &str = "apt-get install -y nodejs npm python3 python3-venv";
 const NODE_IS_RECENT: &str = "process.exit(+process.versions.node.split('.')[0] >= 18 ? 0 : 1)";
-const PYTHON_IS_RECENT: &str =
-    "import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 11) else 1)";
+const PYTHON_IS_RECENT: &str = "import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 11) else 1)";
 
 /// Makes sure of every tool and every pinned package.
 pub(crate) fn make_sure() -> anyhow::Result<()> {
@@ -76,19 +75,12 @@ fn install(missing: &[&str]) -> anyhow::Result<()> {
         );
     }
     if !root {
-        bail!(
-            "needs {}; run: sudo apt-get update && sudo {INSTALL}",
-            missing.join(", ")
-        );
+        bail!("needs {}; run: sudo apt-get update && sudo {INSTALL}", missing.join(", "));
     }
     loud(Command::new("apt-get").arg("update"))?;
     let mut words = INSTALL.split(' ');
     let program = words.next().expect("the line starts with a program");
-    loud(
-        Command::new(program)
-            .args(words)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )?;
+    loud(Command::new(program).args(words).env("DEBIAN_FRONTEND", "noninteractive"))?;
     let still = missing_programs();
     ensure!(
         still.is_empty(),
@@ -100,32 +92,20 @@ fn install(missing: &[&str]) -> anyhow::Result<()> {
 
 fn node_packages() -> anyhow::Result<()> {
     let folder = node_folder();
-    let wanted = fs::read_to_string(folder.join("package-lock.json"))
-        .context("cannot read clients/node/package-lock.json")?;
+    let wanted =
+        fs::read_to_string(folder.join("package-lock.json")).context("cannot read clients/node/package-lock.json")?;
     once_per(&folder.join("node_modules/.installed"), &wanted, || {
-        loud(
-            Command::new("npm")
-                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(&folder),
-        )
+        loud(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder))
     })
 }
 
 fn python_packages() -> anyhow::Result<()> {
     let environment = python_environment();
     let pins = python_folder().join("requirements.txt");
-    let wanted =
-        fs::read_to_string(&pins).context("cannot read clients/python/requirements.txt")?;
-    let wanted = format!(
-        "{}\n{wanted}",
-        said(Command::new("python3").arg("--version"))?
-    );
+    let wanted = fs::read_to_string(&pins).context("cannot read clients/python/requirements.txt")?;
+    let wanted = format!("{}\n{wanted}", said(Command::new("python3").arg("--version"))?);
     once_per(&environment.join(".installed"), &wanted, || {
-        loud(
-            Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&environment),
-        )?;
+        loud(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
         loud(
             Command::new(environment.join("bin/python"))
                 .args(["-m", "pip", "install", "--quiet", "--requirement"])
@@ -136,11 +116,7 @@ fn python_packages() -> anyhow::Result<()> {
 }
 
 /// Does `work` unless `stamp` says it was done for the same wish.
-fn once_per(
-    stamp: &Path,
-    wanted: &str,
-    work: impl FnOnce() -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+fn once_per(stamp: &Path, wanted: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     if fs::read_to_string(stamp).is_ok_and(|done| done == wanted) {
         return Ok(());
     }
@@ -160,25 +136,14 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
 
 /// The trimmed standard output of a command that has to succeed.
 fn said(command: &mut Command) -> anyhow::Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start `{}`", line(command)))?;
-    ensure!(
-        output.status.success(),
-        "`{}` ended with {}",
-        line(command),
-        output.status
-    );
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", line(command)))?;
+    ensure!(output.status.success(), "`{}` ended with {}", line(command), output.status);
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
 fn loud(command: &mut Command) -> anyhow::Result<()> {
     println!("$ {}", line(command));
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{}`", line(command)))?;
     ensure!(status.success(), "`{}` ended with {status}", line(command));
     Ok(())
 }
