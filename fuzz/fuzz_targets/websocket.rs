@@ -1,0 +1,7 @@
+//! Any bytes into the WebSocket codec, in both roles, cut anywhere. The corpus is replayed by `cargo test -p websocket`.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| websocket::property::check(data));
