@@ -105,22 +105,38 @@ fn pure_crates_reach_no_runtime_clock_randomness_or_io() {
     nothing_found("pure crates stay pure all the way down", &findings);
 }
 
+/// `arbitrary_precision` changes how every crate of the build reads numbers, whoever turns it on.
+#[test]
+fn nobody_turns_on_arbitrary_precision() {
+    let findings: Vec<String> = cargo_tree(&["--workspace", "-e", "features", "--format", "{p} {f}"])
+        .lines()
+        .filter(|line| line.starts_with("serde_json") && line.contains("arbitrary_precision"))
+        .map(str::to_owned)
+        .collect();
+    nothing_found("money is kept as raw text, see `cargo tree -e features -i serde_json`", &findings);
+}
+
 /// Every crate in the normal dependencies of `package`, with the features it has when built alone:
 /// `cargo metadata` would add the features that other crates and tests turn on.
 fn reached_from(package: &str) -> BTreeSet<String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["tree", "--offline", "-p", package, "-e", "normal"])
-        .args(["--prefix", "none", "--format", "{p}"])
-        .current_dir(root())
-        .output()
-        .expect("cargo can be started");
-    assert!(output.status.success(), "cargo tree -p {package}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout)
+    cargo_tree(&["-p", package, "-e", "normal", "--format", "{p}"])
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .map(str::to_owned)
         .collect()
+}
+
+fn cargo_tree(arguments: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--offline", "--prefix", "none"])
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("cargo can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo tree {}: {said}", arguments.join(" "));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn is_named(name: &str, pattern: &str) -> bool {
