@@ -26,6 +26,11 @@ pub enum Ask {
     },
     /// A performer's answer.
     Answer(Answer),
+    /// The names this performer serves from now on, instead of those it served.
+    Serve {
+        /// As requesters name them.
+        names: Vec<Box<str>>,
+    },
     /// Tell what happens in the group from a position on.
     Listen {
         /// The last event heard; none for only what comes.

@@ -188,8 +188,6 @@ pub struct Loaded {
     pub operations: Vec<OperationRow>,
     /// What is owed.
     pub mail: Vec<MailRow>,
-    /// Devices seen before.
-    pub devices: Vec<DeviceRow>,
 }
 
 /// One stored credential. Its secret is kept as a digest, or encrypted where a protocol needs it in clear.

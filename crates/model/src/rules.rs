@@ -91,12 +91,8 @@ pub enum Reoffer {
 pub enum Late {
     /// Acknowledged as late, otherwise forgotten.
     Drop,
-    /// Written beside the outcome.
+    /// Acknowledged as late and written beside the outcome.
     Record,
-    /// Taken as the outcome where the present one is not definite.
-    Honour,
-    /// Undone by an operation of its own.
-    Compensate,
 }
 
 /// Whether an operation survives a restart.
@@ -127,8 +123,6 @@ pub struct Rules {
     pub late: Late,
     /// Whether it is stored.
     pub durability: Durability,
-    /// How long our own service may take to decide on an answer.
-    pub settling: Duration,
     /// How long an ended operation is kept in memory for repeats and late answers.
     pub remember: Duration,
     /// How long an outcome is owed to a requester that is away; zero owes nothing.

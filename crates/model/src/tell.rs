@@ -48,6 +48,8 @@ pub enum Tell {
         /// What became of it.
         taken: Taken,
     },
+    /// The names are noted; work for them may follow.
+    Serving,
     /// The listener is heard; events follow.
     Listening {
         /// Where the stream stands.
