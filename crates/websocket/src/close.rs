@@ -133,16 +133,13 @@ impl<'b> Close<'b> {
     }
 
     /// Reads a whole body of at most 125 bytes.
-    pub(crate) fn parse(body: Cow<'b, [u8]>) -> Result<Self, Error> {
+    pub(crate) fn parse(body: &'b [u8]) -> Result<Self, Error> {
         if body.is_empty() {
             return Ok(Self::EMPTY);
         }
-        let Some(code) = Self::code_of(&body)? else { return Err(Error::CloseTooShort) };
-        let reason = match body {
-            Cow::Borrowed(body) => std::str::from_utf8(&body[2..]).map(Cow::Borrowed),
-            Cow::Owned(body) => std::str::from_utf8(&body[2..]).map(|reason| Cow::Owned(reason.to_owned())),
-        };
-        Ok(Self(Some((code, reason.map_err(|_| Error::CloseReasonNotUtf8)?))))
+        let Some(code) = Self::code_of(body)? else { return Err(Error::CloseTooShort) };
+        let reason = std::str::from_utf8(&body[2..]).map_err(|_| Error::CloseReasonNotUtf8)?;
+        Ok(Self(Some((code, Cow::Borrowed(reason)))))
     }
 
     /// Refuses a body at its first bad byte, while more of it is still to come.

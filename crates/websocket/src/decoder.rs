@@ -1,7 +1,5 @@
 //! Bytes in, whole messages out. What lies whole in the bytes handed in is lent from there; only what is cut is kept.
 
-use std::borrow::Cow;
-
 use crate::Role;
 use crate::close::Close;
 use crate::error::Error;
@@ -116,7 +114,17 @@ impl Decoder {
             match &mut self.expects {
                 Expects::Header(partial) => {
                     let Some(header) = partial.take(input, self.role)? else { return Ok(None) };
-                    self.expects = self.admit(header)?;
+                    let mut payload = self.admit(header)?;
+                    let alone = payload.opcode.is_control() || (payload.fin == Fin::Last && self.pending.is_none());
+                    if alone && payload.remaining <= input.len() {
+                        self.expects = Expects::Header(PartialHeader::default());
+                        return whole(payload.opcode, payload.take(input)).map(Some);
+                    }
+                    self.expects = if payload.opcode.is_control() {
+                        Expects::Control(payload, Vec::new())
+                    } else {
+                        Expects::Data(payload)
+                    };
                 }
                 Expects::Data(payload) => {
                     let at_most = payload.remaining;
@@ -127,28 +135,22 @@ impl Decoder {
                     } else if piece.is_empty() {
                         return Ok(None);
                     }
-                    if let Some(message) = self.data(payload, piece, at_most)? {
+                    if let Some(message) = self.gather(payload, piece, at_most)? {
                         return Ok(Some(message));
                     }
                 }
                 Expects::Control(payload, gathered) => {
-                    let piece = payload.take(input);
+                    gathered.extend_from_slice(payload.take(input));
                     let opcode = payload.opcode;
                     if payload.remaining > 0 {
-                        gathered.extend_from_slice(piece);
                         if opcode == Opcode::Close {
                             Close::check_beginning(gathered)?;
                         }
                         return Ok(None);
                     }
-                    let body = if gathered.is_empty() {
-                        Cow::Borrowed(piece)
-                    } else {
-                        gathered.extend_from_slice(piece);
-                        Cow::Owned(std::mem::take(gathered))
-                    };
+                    let body = std::mem::take(gathered);
                     self.expects = Expects::Header(PartialHeader::default());
-                    return control(opcode, body).map(Some);
+                    return whole(opcode, &body).map(|message| Some(message.into_owned()));
                 }
                 Expects::Nothing => {
                     *input = &mut [];
@@ -159,14 +161,14 @@ impl Decoder {
     }
 
     /// Judges a frame by its header and by the frames before it, before any of its payload is kept.
-    fn admit(&mut self, header: Header) -> Result<Expects, Error> {
+    fn admit(&mut self, header: Header) -> Result<Payload, Error> {
         let too_big = if header.length > self.limits.frame as u64 { Error::FrameTooBig } else { Error::MessageTooBig };
         let length = usize::try_from(header.length).map_err(|_| too_big)?;
         let payload = Payload { remaining: length, key: header.key, opcode: header.opcode, fin: header.fin };
 
         let so_far = match (header.opcode, &mut self.pending) {
             (Opcode::Close, _) if length == 1 => return Err(Error::CloseTooShort),
-            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => return Ok(Expects::Control(payload, Vec::new())),
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => return Ok(payload),
             (Opcode::Continuation, None) => return Err(Error::NothingToContinue),
             (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Error::MessageInterrupted),
             (Opcode::Binary, None) if self.accepts == Accepts::TextOnly => return Err(Error::BinaryRefused),
@@ -182,28 +184,20 @@ impl Decoder {
         if length > self.limits.frame || length > self.limits.message.saturating_sub(so_far) {
             return Err(too_big);
         }
-        Ok(Expects::Data(payload))
+        Ok(payload)
     }
 
-    /// Takes a piece of a data frame; gives the message when this was its last.
-    fn data<'b>(&mut self, payload: Payload, piece: &'b [u8], at_most: usize) -> Result<Option<Message<'b>>, Error> {
-        let ends = payload.remaining == 0 && payload.fin == Fin::Last;
-        let pending = match (payload.opcode, &mut self.pending) {
-            (_, Some(pending)) => pending,
-            (Opcode::Text, None) if ends => {
-                let text = std::str::from_utf8(piece).map_err(|_| Error::TextNotUtf8)?;
-                return Ok(Some(Message::text(text)));
-            }
-            (_, None) if ends => return Ok(Some(Message::binary(piece))),
-            (Opcode::Text, empty) => empty.insert(Box::new(Pending::text())),
-            (_, empty) => empty.insert(Box::new(Pending::binary())),
-        };
+    /// Keeps a piece of a data message; gives the message when this was its last.
+    fn gather(&mut self, payload: Payload, piece: &[u8], at_most: usize) -> Result<Option<Message<'static>>, Error> {
+        let pending = self.pending.get_or_insert_with(|| {
+            Box::new(if payload.opcode == Opcode::Text { Pending::text() } else { Pending::binary() })
+        });
         let at_most = match payload.fin {
             Fin::Last => at_most,
             Fin::More => at_most.max(self.limits.message.saturating_sub(pending.len())),
         };
         pending.push(piece, at_most)?;
-        if !ends {
+        if payload.remaining > 0 || payload.fin == Fin::More {
             return Ok(None);
         }
         self.pending.take().map(|pending| pending.finish()).transpose()
@@ -221,12 +215,13 @@ impl Payload {
     }
 }
 
-fn control(opcode: Opcode, body: Cow<'_, [u8]>) -> Result<Message<'_>, Error> {
+/// A message whose one frame lies whole in `body`.
+fn whole(opcode: Opcode, body: &[u8]) -> Result<Message<'_>, Error> {
     match opcode {
-        Opcode::Close => Close::parse(body).map(Message::Close),
+        Opcode::Text => std::str::from_utf8(body).map(Message::text).map_err(|_| Error::TextNotUtf8),
+        Opcode::Binary | Opcode::Continuation => Ok(Message::binary(body)),
         Opcode::Ping => Ok(Message::Ping(ControlPayload::checked(body))),
-        Opcode::Pong | Opcode::Continuation | Opcode::Text | Opcode::Binary => {
-            Ok(Message::Pong(ControlPayload::checked(body)))
-        }
+        Opcode::Pong => Ok(Message::Pong(ControlPayload::checked(body))),
+        Opcode::Close => Close::parse(body).map(Message::Close),
     }
 }

@@ -92,9 +92,9 @@ impl<'b> ControlPayload<'b> {
     }
 
     /// What a decoder took from a header that was checked.
-    pub(crate) fn checked(bytes: Cow<'b, [u8]>) -> Self {
+    pub(crate) fn checked(bytes: &'b [u8]) -> Self {
         debug_assert!(bytes.len() <= CONTROL_BYTES);
-        Self(bytes)
+        Self(Cow::Borrowed(bytes))
     }
 
     /// The bytes.
