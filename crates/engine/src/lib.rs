@@ -1,1 +1,222 @@
-//! One partition: sessions, presence, operations, mailboxes, events and limits, as one pure value.
+//! One partition as one pure value: sessions and takeover, presence, operations with exactly one outcome,
+//! mailboxes, numbered events and lent limits.
+//!
+//! It has never heard of JSON, sockets, stores or vendors. It is told what happens and when; it says what
+//! follows. What it says must not leave before the writes it said first are durable: the node sees to that.
+
+mod admission;
+pub mod bounds;
+mod group;
+mod mailbox;
+mod operation;
+mod performing;
+mod port;
+mod presence;
+mod stream;
+mod timers;
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{
+    Ask, AskId, Dialect, Fence, GroupId, Loaded, Now, OperationId, OperationRow, RequestKey, Route, Rules, Timestamp,
+    Verdict, Which,
+};
+
+pub use port::{Input, Output};
+
+use group::Group;
+use timers::{Timer, Timers};
+
+/// One partition of the world, with one writer: whoever holds this value.
+#[derive(Debug)]
+pub struct Partition {
+    id: model::Partition,
+    fence: Fence,
+    groups: BTreeMap<GroupId, Group>,
+    routes: BTreeMap<Route, GroupId>,
+    running: BTreeMap<OperationId, GroupId>,
+    timers: Timers,
+    last_operation: Option<OperationId>,
+    epochs: u32,
+}
+
+/// What one input may touch besides its group.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Now,
+    pub(crate) partition: model::Partition,
+    pub(crate) fence: Fence,
+    pub(crate) timers: &'a mut Timers,
+    pub(crate) last_operation: &'a mut Option<OperationId>,
+    pub(crate) epochs: &'a mut u32,
+    pub(crate) routes: &'a mut BTreeMap<Route, GroupId>,
+    pub(crate) running: &'a mut BTreeMap<OperationId, GroupId>,
+    pub(crate) out: &'a mut Vec<Output>,
+}
+
+impl Partition {
+    /// A partition as its new owner finds it in the store. `rules` says how each kind of operation behaves.
+    pub fn new(loaded: Loaded, rules: impl Fn(Dialect, &str) -> Option<Arc<Rules>>) -> Self {
+        let mut partition = Self {
+            id: loaded.partition,
+            fence: loaded.fence,
+            groups: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            running: BTreeMap::new(),
+            timers: Timers::default(),
+            last_operation: None,
+            epochs: 0,
+        };
+        for row in loaded.operations {
+            let Some(rules) = rules(row.dialect, &row.kind) else { continue };
+            partition.last_operation = partition.last_operation.max(Some(row.id));
+            if row.outcome.is_none() {
+                partition.running.insert(row.id, row.group.clone());
+            }
+            let (fence, group) = (partition.fence, row.group.clone());
+            let timers = &mut partition.timers;
+            partition
+                .groups
+                .entry(group)
+                .or_insert_with_key(|id| Group::new(id.clone(), fence))
+                .restore(row, rules, timers);
+        }
+        for mail in loaded.mail {
+            if let Some(group) = partition.groups.get_mut(&mail.group) {
+                group.restore_mail(mail, &mut partition.timers);
+            }
+        }
+        partition
+    }
+
+    /// Takes one input and says everything that follows from it.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        self.expire(now, out);
+        match input {
+            Input::Ask { from, id, ask, earlier } => self.ask(now, from, id, ask, earlier, out),
+            Input::Parted { from, alive } => {
+                if let Some(id) = self.routes.get(&from).cloned() {
+                    self.with(&id, now, out, |group, turn| group.parted(turn, from, alive));
+                }
+            }
+            Input::Settled { operation, settled } => {
+                if let Some(id) = self.running.get(&operation).cloned() {
+                    self.with(&id, now, out, |group, turn| group.settled(turn, operation, settled));
+                }
+            }
+            Input::Wake => {}
+        }
+    }
+
+    /// When it wants to be woken.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// Whose partition this is: writes under an older fence are refused.
+    #[must_use]
+    pub const fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    /// Everybody who must be told when the partition starts again.
+    #[must_use]
+    pub fn routes(&self) -> Vec<Route> {
+        self.groups.values().flat_map(Group::routes).collect()
+    }
+
+    /// The key whose stored operation must be handed in with this ask, because memory no longer knows it.
+    #[must_use]
+    pub fn wants_earlier<'a>(&self, from: Route, ask: &'a Ask) -> Option<(GroupId, &'a RequestKey)> {
+        let key = match ask {
+            Ask::Submit(submit) if submit.rules.durability == model::Durability::Durable => &submit.key,
+            Ask::Answer(model::Answer { which: Which::Key(key), verdict }) => match verdict {
+                Verdict::Started | Verdict::Note(_) => return None,
+                Verdict::Evidence(_) | Verdict::Completed(_) | Verdict::Declined(_) | Verdict::Failed(_) => key,
+            },
+            Ask::Submit(_)
+            | Ask::Answer(_)
+            | Ask::Admit(_)
+            | Ask::Leave { .. }
+            | Ask::Cancel { .. }
+            | Ask::Serve { .. }
+            | Ask::Listen { .. } => return None,
+        };
+        let group = self.routes.get(&from)?;
+        if self.groups.get(group).is_some_and(|group| group.knows(key)) { None } else { Some((group.clone(), key)) }
+    }
+
+    fn ask(
+        &mut self,
+        now: Now,
+        from: Route,
+        id: AskId,
+        ask: Ask,
+        earlier: Option<Box<OperationRow>>,
+        out: &mut Vec<Output>,
+    ) {
+        let group = match &ask {
+            Ask::Admit(admit) => admit.principal.group.clone(),
+            Ask::Leave { .. }
+            | Ask::Submit(_)
+            | Ask::Cancel { .. }
+            | Ask::Answer(_)
+            | Ask::Serve { .. }
+            | Ask::Listen { .. } => match self.routes.get(&from) {
+                Some(group) => group.clone(),
+                // The session was let go before its ask came: its close is on the way.
+                None => return group::turn_away(from, id, &ask, out),
+            },
+        };
+        self.with(&group, now, out, |group, turn| match ask {
+            Ask::Admit(admit) => group.admit(turn, from, id, *admit),
+            Ask::Leave { windows } => group.leave(turn, from, windows),
+            Ask::Submit(submit) => group.submit(turn, from, id, *submit, earlier),
+            Ask::Cancel { key } => group.cancel(turn, from, id, key),
+            Ask::Answer(answer) => group.answer(turn, from, id, answer, earlier),
+            Ask::Serve { names } => group.serve(turn, from, id, names),
+            Ask::Listen { since } => group.listen(turn, from, id, since),
+        });
+    }
+
+    fn expire(&mut self, now: Now, out: &mut Vec<Output>) {
+        while let Some(timer) = self.timers.pop(now.at) {
+            match timer {
+                Timer::Handover(id, name) => self.with(&id, now, out, |group, turn| group.hand_over(turn, &name)),
+                Timer::Damping(id, name) => self.with(&id, now, out, |group, turn| group.forget_takeovers(turn, &name)),
+                Timer::Grace(id, device) => self.with(&id, now, out, |group, turn| group.grace_over(turn, &device)),
+                Timer::Operation(id, operation) => {
+                    self.with(&id, now, out, |group, turn| group.operation_due(turn, operation));
+                }
+                Timer::Principal(id, principal) => {
+                    self.with(&id, now, out, |group, turn| group.principal_due(turn, &principal));
+                }
+                Timer::Parting(route) => {
+                    if let Some(id) = self.routes.get(&route).cloned() {
+                        self.with(&id, now, out, |group, turn| group.parted(turn, route, false));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs one step of a group, which is made when it is new and kept: its numbers must not start again.
+    fn with(&mut self, id: &GroupId, now: Now, out: &mut Vec<Output>, step: impl FnOnce(&mut Group, &mut Turn<'_>)) {
+        let fence = self.fence;
+        let group = self.groups.entry(id.clone()).or_insert_with(|| Group::new(id.clone(), fence));
+        let mut turn = Turn {
+            now,
+            partition: self.id,
+            fence,
+            timers: &mut self.timers,
+            last_operation: &mut self.last_operation,
+            epochs: &mut self.epochs,
+            routes: &mut self.routes,
+            running: &mut self.running,
+            out,
+        };
+        step(group, &mut turn);
+    }
+}

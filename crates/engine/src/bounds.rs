@@ -1,0 +1,18 @@
+//! Every bound of a partition, with its name.
+
+use std::time::Duration;
+
+/// Running operations of one group; a further one is refused as full.
+pub const RUNNING_PER_GROUP: usize = 20_000;
+/// Events a group keeps for listeners that come back; older ones are a gap.
+pub const EVENTS_PER_GROUP: usize = 1_024;
+/// Proven takeovers of one name within [`DAMPING_SPAN`] before a newcomer is held off.
+pub const DAMPING_AFTER: usize = 5;
+/// How far back takeovers count.
+pub const DAMPING_SPAN: Duration = Duration::from_secs(30);
+/// How long a newcomer waits for the older session to hand back what it was lent.
+pub const HANDOVER: Duration = Duration::from_secs(1);
+/// How long we wait to hear whether a displaced peer was alive.
+pub const PARTING: Duration = Duration::from_secs(30);
+/// Names one performer may serve.
+pub const NAMES_PER_PERFORMER: usize = 256;

@@ -1,0 +1,126 @@
+//! One group: everything of a tenant that shares a partition with others but never touches them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::{
+    Ask, AskId, DeviceId, Epoch, Fence, GroupId, OperationId, Principal, PrincipalId, Refusal, RequestKey, Role, Route,
+    Taken, Tell,
+};
+
+use crate::Turn;
+use crate::admission::Single;
+use crate::mailbox::Known;
+use crate::operation::Operation;
+use crate::port::Output;
+use crate::presence::Device;
+use crate::stream::Stream;
+
+/// Everything of one tenant.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) id: GroupId,
+    pub(crate) sessions: BTreeMap<Route, Session>,
+    pub(crate) singles: BTreeMap<Box<str>, Single>,
+    pub(crate) partings: BTreeMap<Route, Box<str>>,
+    pub(crate) known: BTreeMap<PrincipalId, Known>,
+    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    pub(crate) operations: BTreeMap<OperationId, Operation>,
+    pub(crate) keys: BTreeMap<RequestKey, OperationId>,
+    pub(crate) running: usize,
+    pub(crate) stream: Stream,
+}
+
+/// One live connection that was let in.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) epoch: Epoch,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) role: Role,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) single: Option<Box<str>>,
+    /// How long its device counts as away afterwards.
+    pub(crate) grace: std::time::Duration,
+    pub(crate) serves: BTreeSet<Box<str>>,
+    pub(crate) listening: bool,
+    /// It was told that another took its place; it commands nothing any more.
+    pub(crate) displaced: bool,
+}
+
+impl Group {
+    pub(crate) fn new(id: GroupId, fence: Fence) -> Self {
+        Self {
+            id,
+            sessions: BTreeMap::new(),
+            singles: BTreeMap::new(),
+            partings: BTreeMap::new(),
+            known: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            running: 0,
+            stream: Stream::new(fence),
+        }
+    }
+
+    /// Sessions that are in, and those that wait to be let in.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
+        let waiting = self.singles.values().filter_map(Single::newcomer);
+        self.sessions.keys().copied().chain(waiting)
+    }
+
+    /// Whether memory still has an operation under that key.
+    pub(crate) fn knows(&self, key: &RequestKey) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// The session a principal's news go to: the one that asked, or else its newest.
+    pub(crate) fn reach(&self, asked_from: Option<Route>, principal: &PrincipalId) -> Option<Route> {
+        let fits = |session: &Session| {
+            !session.displaced && session.role == Role::Requester && session.principal.id == *principal
+        };
+        if let Some(route) = asked_from
+            && self.sessions.get(&route).is_some_and(fits)
+        {
+            return Some(route);
+        }
+        let newest = self.sessions.iter().filter(|(_, session)| fits(session)).max_by_key(|(_, session)| session.epoch);
+        newest.map(|(route, _)| *route)
+    }
+
+    /// The session, if it may still command.
+    pub(crate) fn commanding(&self, route: Route, role: Role) -> Option<&Session> {
+        self.sessions.get(&route).filter(|session| !session.displaced && session.role == role)
+    }
+}
+
+impl Turn<'_> {
+    /// Answers an ask.
+    pub(crate) fn answer(&mut self, to: Route, id: AskId, tell: Tell) {
+        self.out.push(Output::Tell { to, ask: Some(id), tell });
+    }
+
+    /// Tells something by itself.
+    pub(crate) fn tell(&mut self, to: Route, tell: Tell) {
+        self.out.push(Output::Tell { to, ask: None, tell });
+    }
+
+    /// The next session's fence.
+    pub(crate) fn next_epoch(&mut self) -> Epoch {
+        *self.epochs += 1;
+        Epoch { fence: self.fence, n: *self.epochs }
+    }
+}
+
+/// Answers a session the partition no longer knows.
+pub(crate) fn turn_away(from: Route, id: AskId, ask: &Ask, out: &mut Vec<Output>) {
+    let tell = match ask {
+        Ask::Admit(_) | Ask::Leave { .. } => return,
+        Ask::Submit(submit) => Tell::Refused { key: submit.key.clone(), why: Refusal::Full },
+        Ask::Cancel { key } => Tell::Refused { key: key.clone(), why: Refusal::NotFound },
+        Ask::Answer(_) => Tell::Taken { operation: None, key: None, taken: Taken::NotYours },
+        Ask::Serve { .. } => Tell::Serving,
+        Ask::Listen { .. } => Tell::Listening { at: model::Position::default(), gap: true },
+    };
+    out.push(Output::Tell { to: from, ask: Some(id), tell });
+}

@@ -1,0 +1,140 @@
+//! What is kept for a principal between its sessions: windows it handed back, and outcomes it is owed.
+
+use std::collections::VecDeque;
+
+use model::{Alert, Happening, MailRow, OperationId, PrincipalId, Role, Route, Timestamp, Window, Write};
+
+use crate::Turn;
+use crate::group::Group;
+use crate::port::Output;
+use crate::timers::{Timer, Timers};
+
+/// What is kept for one principal.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    windows: Vec<Window>,
+    mail: VecDeque<Mail>,
+}
+
+/// One outcome that is owed.
+#[derive(Debug)]
+struct Mail {
+    operation: OperationId,
+    until: Timestamp,
+}
+
+impl Known {
+    fn deadline(&self) -> Option<Timestamp> {
+        let mail = self.mail.iter().map(|mail| mail.until).min();
+        let windows = self.windows.iter().filter_map(Window::empty_at).max();
+        match (mail, windows) {
+            (Some(mail), Some(windows)) => Some(mail.min(windows)),
+            (mail, windows) => mail.or(windows),
+        }
+    }
+}
+
+impl Group {
+    /// Lends the windows a session wants, with their history if there is one.
+    pub(crate) fn lend(&mut self, principal: &PrincipalId, wanted: Vec<Window>) -> Vec<Window> {
+        let Some(known) = self.known.get_mut(principal) else { return wanted };
+        let mut kept = std::mem::take(&mut known.windows);
+        let mut lend = |fresh: Window| {
+            let at = kept.iter().position(|window| window.name() == fresh.name());
+            at.map_or(fresh, |at| kept.swap_remove(at))
+        };
+        wanted.into_iter().map(&mut lend).collect()
+    }
+
+    /// Takes lent windows back.
+    pub(crate) fn hand_back(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId, windows: Vec<Window>) {
+        let windows: Vec<Window> = windows.into_iter().filter(|window| window.empty_at().is_some()).collect();
+        if windows.is_empty() {
+            return;
+        }
+        self.known.entry(principal.clone()).or_default().windows = windows;
+        self.arm_principal(turn.timers, principal);
+    }
+
+    /// Notes that an outcome is owed; the oldest is given up where there are too many.
+    pub(crate) fn owe(
+        &mut self,
+        turn: &mut Turn<'_>,
+        principal: &PrincipalId,
+        operation: OperationId,
+        until: Timestamp,
+        most: u32,
+    ) {
+        let known = self.known.entry(principal.clone()).or_default();
+        known.mail.push_back(Mail { operation, until });
+        let over = known.mail.len() > usize::try_from(most).unwrap_or(usize::MAX);
+        let oldest = if over { known.mail.pop_front() } else { None };
+        if let Some(oldest) = oldest {
+            self.give_up(turn, principal, oldest.operation);
+        }
+        self.arm_principal(turn.timers, principal);
+    }
+
+    /// How many outcomes are owed to a principal.
+    pub(crate) fn owed(&self, principal: &PrincipalId) -> u32 {
+        self.known.get(principal).map_or(0, |known| u32::try_from(known.mail.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Says what is owed, in order, to a session that has just come in.
+    pub(crate) fn deliver_mail(&mut self, turn: &mut Turn<'_>, route: Route, principal: &PrincipalId) {
+        let Some(known) = self.known.get_mut(principal) else { return };
+        for mail in std::mem::take(&mut known.mail) {
+            let Some(work) = self.operations.get(&mail.operation) else { continue };
+            if let Some(tell) = work.outcome_tell() {
+                turn.tell(route, tell);
+                turn.out.push(Output::Write(Write::Paid { operation: mail.operation }));
+            }
+        }
+        self.arm_principal(turn.timers, principal);
+    }
+
+    /// Mail that is too old is given up; windows that have slid empty are forgotten.
+    pub(crate) fn principal_due(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId) {
+        let Some(known) = self.known.get_mut(principal) else { return };
+        let now = turn.now.at;
+        known.windows.retain(|window| window.empty_at().is_some_and(|at| at > now));
+        let (old, kept) = std::mem::take(&mut known.mail).into_iter().partition(|mail: &Mail| mail.until <= now);
+        known.mail = kept;
+        let old: VecDeque<Mail> = old;
+        for mail in old {
+            self.give_up(turn, principal, mail.operation);
+        }
+        self.arm_principal(turn.timers, principal);
+    }
+
+    pub(crate) fn restore_mail(&mut self, mail: MailRow, timers: &mut Timers) {
+        self.known
+            .entry(mail.principal.clone())
+            .or_default()
+            .mail
+            .push_back(Mail { operation: mail.operation, until: mail.until });
+        self.arm_principal(timers, &mail.principal);
+    }
+
+    /// Whether any session of the principal can hear outcomes.
+    pub(crate) fn is_here(&self, principal: &PrincipalId) -> bool {
+        self.sessions
+            .values()
+            .any(|session| !session.displaced && session.role == Role::Requester && session.principal.id == *principal)
+    }
+
+    fn give_up(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId, operation: OperationId) {
+        turn.out.push(Output::Write(Write::Paid { operation }));
+        self.happened(turn, Happening::Alert(Alert::GivenUp { operation, principal: principal.clone() }));
+    }
+
+    /// Sets the principal's next deadline, or forgets it when nothing is kept for it.
+    fn arm_principal(&mut self, timers: &mut Timers, principal: &PrincipalId) {
+        let timer = Timer::Principal(self.id.clone(), principal.clone());
+        let deadline = self.known.get(principal).and_then(Known::deadline);
+        if deadline.is_none() {
+            self.known.remove(principal);
+        }
+        timers.set(timer, deadline);
+    }
+}

@@ -1,0 +1,205 @@
+//! One piece of work and where it stands.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{
+    AskId, Capacity, Certainty, DeviceId, Dialect, Durability, MailRow, NetworkId, OperationId, OperationRow, Outcome,
+    PrincipalId, Reoffer, RequestKey, Route, Rules, Target, Tell, Timestamp, Write,
+};
+
+use crate::group::Group;
+use crate::timers::{Timer, Timers};
+
+/// One piece of work.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) id: OperationId,
+    pub(crate) key: RequestKey,
+    pub(crate) body: model::Digest,
+    pub(crate) dialect: Dialect,
+    pub(crate) network: NetworkId,
+    pub(crate) requester: PrincipalId,
+    pub(crate) requester_name: Box<str>,
+    pub(crate) target: Target,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) accepted_at: Timestamp,
+    pub(crate) deliver_by: Option<Timestamp>,
+    pub(crate) answer_by: Timestamp,
+    pub(crate) request: Bytes,
+    pub(crate) memo: Bytes,
+    /// The session that asked last; its principal's other sessions come after it.
+    pub(crate) asked_from: Option<Route>,
+    /// Every device it was ever offered to: a result is taken from any of them.
+    pub(crate) offered: BTreeSet<DeviceId>,
+    /// It comes from the store: nobody remembers whether it was offered.
+    pub(crate) restored: bool,
+    /// Answers that were decided upon.
+    pub(crate) attempts: u32,
+    pub(crate) state: State,
+}
+
+/// Where a piece of work stands.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// For a performer.
+    Waiting,
+    /// For an answer of those who have it.
+    Offered {
+        /// When it was offered first, and last.
+        first: Timestamp,
+        last: Timestamp,
+    },
+    /// For the answer of a performer that has begun.
+    Started,
+    /// For a performer that went away to come back.
+    Held { until: Timestamp, started: bool },
+    /// For our service's decision on an answer.
+    Settling { device: DeviceId, from: Route, ask: AskId, owed_until: Timestamp },
+    /// For nothing: it has its outcome.
+    Ended { outcome: Outcome, forget_at: Timestamp },
+}
+
+impl Operation {
+    pub(crate) const fn is_running(&self) -> bool {
+        !matches!(self.state, State::Ended { .. })
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.rules.durability == Durability::Durable
+    }
+
+    /// Whether a performer may have acted on it.
+    pub(crate) fn certainty(&self) -> Certainty {
+        if self.offered.is_empty() && !self.restored { Certainty::NotDelivered } else { Certainty::Unknown }
+    }
+
+    /// Whether an answer of that device can be about it.
+    pub(crate) fn is_for(&self, device: &DeviceId) -> bool {
+        let meant = match &self.target {
+            Target::Device(target) => target == device,
+            Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => true,
+        };
+        self.offered.contains(device) || (self.restored && meant)
+    }
+
+    /// The next thing in its life.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Waiting => {
+                let queue = match self.rules.capacity {
+                    Capacity::Queue(longest) => Some(self.accepted_at.after(longest)),
+                    Capacity::Busy | Capacity::Many(_) => None,
+                };
+                [Some(self.answer_by), self.deliver_by, queue].into_iter().flatten().min()
+            }
+            State::Offered { .. } => Some(self.next_offer().map_or(self.answer_by, |next| next.min(self.answer_by))),
+            State::Started => Some(self.answer_by),
+            State::Held { until, .. } => Some(self.answer_by.min(*until)),
+            State::Settling { .. } => None,
+            State::Ended { forget_at, .. } => Some(*forget_at),
+        }
+    }
+
+    /// When the offer is to be said again.
+    pub(crate) fn next_offer(&self) -> Option<Timestamp> {
+        let (State::Offered { first, last }, Reoffer::Every { pause, until }) = (&self.state, self.rules.reoffer)
+        else {
+            return None;
+        };
+        let next = last.after(pause);
+        (next <= first.after(until)).then_some(next)
+    }
+
+    /// What the requester is told once it has ended.
+    pub(crate) fn outcome_tell(&self) -> Option<Tell> {
+        let State::Ended { outcome, .. } = &self.state else { return None };
+        Some(Tell::Outcome {
+            operation: self.id,
+            key: self.key.clone(),
+            memo: self.memo.clone(),
+            outcome: outcome.clone(),
+        })
+    }
+
+    /// What a performer is given.
+    pub(crate) fn offer_tell(&self) -> Tell {
+        Tell::Offer {
+            operation: self.id,
+            key: self.key.clone(),
+            from: self.requester_name.clone(),
+            request: self.request.clone(),
+            answer_by: self.answer_by,
+        }
+    }
+}
+
+impl Group {
+    /// Takes an operation back from the store.
+    pub(crate) fn restore(&mut self, row: OperationRow, rules: Arc<Rules>, timers: &mut Timers) {
+        let state = match row.outcome {
+            Some((outcome, at)) => State::Ended { outcome, forget_at: at.after(rules.remember.max(rules.owed_for)) },
+            None => State::Waiting,
+        };
+        let work = Operation {
+            id: row.id,
+            key: row.key,
+            body: row.body,
+            dialect: row.dialect,
+            network: row.network,
+            requester: row.requester,
+            requester_name: row.requester_name,
+            target: row.target,
+            rules,
+            accepted_at: row.accepted_at,
+            deliver_by: row.deliver_by,
+            answer_by: row.answer_by,
+            request: row.request,
+            memo: row.memo,
+            asked_from: None,
+            offered: BTreeSet::new(),
+            restored: true,
+            attempts: 0,
+            state,
+        };
+        if work.is_running() {
+            self.running += 1;
+        }
+        if self.keys.get(&work.key).is_none_or(|known| *known < work.id) {
+            self.keys.insert(work.key.clone(), work.id);
+        }
+        timers.set(Timer::Operation(self.id.clone(), work.id), work.deadline());
+        self.operations.insert(work.id, work);
+    }
+
+    /// The row of an operation that was just accepted.
+    pub(crate) fn row(&self, work: &Operation, kind: Box<str>) -> Write {
+        Write::Accepted(Box::new(OperationRow {
+            id: work.id,
+            group: self.id.clone(),
+            network: work.network.clone(),
+            requester: work.requester.clone(),
+            requester_name: work.requester_name.clone(),
+            dialect: work.dialect,
+            kind,
+            key: work.key.clone(),
+            body: work.body,
+            target: work.target.clone(),
+            accepted_at: work.accepted_at,
+            deliver_by: work.deliver_by,
+            answer_by: work.answer_by,
+            request: work.request.clone(),
+            memo: work.memo.clone(),
+            outcome: None,
+        }))
+    }
+
+    /// The mail of an outcome that is owed until then; none when this kind of work owes nothing.
+    pub(crate) fn mail_row(&self, work: &Operation, until: Timestamp) -> Option<MailRow> {
+        if work.rules.owed_for.is_zero() || !work.is_durable() {
+            return None;
+        }
+        Some(MailRow { operation: work.id, group: self.id.clone(), principal: work.requester.clone(), until })
+    }
+}

@@ -1,0 +1,283 @@
+//! The life of an operation as performers see it: offered, begun, answered, lost and offered again.
+
+use model::{
+    Answer, AskId, Certainty, DeviceId, FailCause, Late, OperationId, OperationRow, Outcome, OutcomeKind,
+    PerformerLost, Question, Reoffer, Role, Route, Settled, Taken, Target, Tell, Verdict, Which, Write,
+};
+
+use crate::Turn;
+use crate::group::Group;
+use crate::operation::State;
+use crate::port::Output;
+
+impl Group {
+    /// Offers an operation to whoever it is for and has room.
+    pub(crate) fn offer(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let Some(work) = self.operations.get(&operation) else { return };
+        let one = match (&work.state, &work.target) {
+            (State::Waiting, Target::AnyOfGroup) | (State::Offered { .. }, Target::AnyOfGroup) => false,
+            (State::Waiting, Target::Device(_) | Target::FirstIdle | Target::Serving(_)) => true,
+            (
+                State::Offered { .. }
+                | State::Started
+                | State::Held { .. }
+                | State::Settling { .. }
+                | State::Ended { .. },
+                _,
+            ) => {
+                return;
+            }
+        };
+        let tell = work.offer_tell();
+        let capacity = work.rules.capacity;
+        let candidates = self.candidates(&work.target);
+        let mut given = Vec::new();
+        for id in candidates {
+            let Some(device) = self.devices.get_mut(&id) else { continue };
+            let Some(route) = device.online() else { continue };
+            if device.load.contains(&operation) || !device.has_room(capacity) {
+                continue;
+            }
+            device.load.insert(operation);
+            turn.tell(route, tell.clone());
+            given.push(id);
+            if one {
+                break;
+            }
+        }
+        if given.is_empty() {
+            return;
+        }
+        if let Some(work) = self.operations.get_mut(&operation) {
+            work.offered.extend(given);
+            if matches!(work.state, State::Waiting) {
+                work.state = State::Offered { first: turn.now.at, last: turn.now.at };
+            }
+        }
+        self.arm(turn, operation);
+    }
+
+    /// Offers everything that may go to somebody it has not gone to, oldest first.
+    pub(crate) fn offer_waiting(&mut self, turn: &mut Turn<'_>) {
+        let open: Vec<OperationId> = self
+            .operations
+            .values()
+            .filter(|work| match work.state {
+                State::Waiting => true,
+                State::Offered { .. } => work.target == Target::AnyOfGroup,
+                State::Started | State::Held { .. } | State::Settling { .. } | State::Ended { .. } => false,
+            })
+            .map(|work| work.id)
+            .collect();
+        for operation in open {
+            self.offer(turn, operation);
+        }
+    }
+
+    /// Says an offer again to those who have it.
+    pub(crate) fn offer_again(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let now = turn.now.at;
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        if let State::Offered { last, .. } = &mut work.state {
+            *last = now;
+        }
+        let tell = work.offer_tell();
+        for device in self.devices.values().filter(|device| device.load.contains(&operation)) {
+            if let Some(route) = device.online() {
+                turn.tell(route, tell.clone());
+            }
+        }
+    }
+
+    /// A device is back: what it had is said again where its kind of work wants that and it had not begun.
+    pub(crate) fn resume(&mut self, turn: &mut Turn<'_>, id: &DeviceId) {
+        let Some(device) = self.devices.get(id) else { return };
+        let Some(route) = device.online() else { return };
+        for operation in device.load.clone() {
+            let Some(work) = self.operations.get_mut(&operation) else { continue };
+            if let State::Held { started, .. } = work.state {
+                work.state =
+                    if started { State::Started } else { State::Offered { first: turn.now.at, last: turn.now.at } };
+            }
+            if matches!(work.state, State::Offered { .. }) && work.rules.reoffer != Reoffer::Never {
+                turn.tell(route, work.offer_tell());
+            }
+            self.arm(turn, operation);
+        }
+    }
+
+    /// A device's session is over: what it had is held, failed, or left to others.
+    pub(crate) fn performer_lost(&mut self, turn: &mut Turn<'_>, id: &DeviceId) {
+        let Some(device) = self.devices.get(id) else { return };
+        for operation in device.load.clone() {
+            let others =
+                self.devices.values().any(|device| device.online().is_some() && device.load.contains(&operation));
+            let Some(work) = self.operations.get_mut(&operation) else { continue };
+            let started = matches!(work.state, State::Started);
+            let waits = started || matches!(work.state, State::Offered { .. });
+            if others || !waits {
+                continue;
+            }
+            match work.rules.performer_lost {
+                PerformerLost::Fail => {
+                    let certainty = Certainty::Unknown;
+                    let outcome =
+                        Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
+                    self.end(turn, operation, outcome, Some(id));
+                }
+                PerformerLost::Hold(longest) => {
+                    work.state = State::Held { until: turn.now.at.after(longest), started };
+                    self.arm(turn, operation);
+                }
+                PerformerLost::OthersGoOn => {}
+            }
+        }
+    }
+
+    /// Takes a performer's answer: a fact, from whichever session of the device it comes.
+    pub(crate) fn answer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: Route,
+        id: AskId,
+        answer: Answer,
+        earlier: Option<Box<OperationRow>>,
+    ) {
+        let (found, key) = match &answer.which {
+            Which::Id(operation) => (Some(*operation), None),
+            Which::Key(key) => (self.keys.get(key).copied(), Some(key.clone())),
+        };
+        let session = self.sessions.get(&from).filter(|session| session.role == Role::Performer);
+        let Some(device) = session.and_then(|session| session.device.clone()) else {
+            return turn.answer(from, id, Tell::Taken { operation: found, key, taken: Taken::NotYours });
+        };
+        let Some(work) = found.and_then(|operation| self.operations.get_mut(&operation)) else {
+            let how = earlier.as_ref().and_then(|row| row.outcome.as_ref()).map(|(outcome, _)| outcome.kind());
+            let operation = earlier.map(|row| row.id);
+            return turn.answer(from, id, Tell::Taken { operation, key, taken: Taken::Late(how) });
+        };
+        let operation = work.id;
+        let key = Some(work.key.clone());
+        if !work.is_for(&device) {
+            return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::NotYours });
+        }
+        let taken = match &work.state {
+            State::Ended { outcome, .. } => {
+                let how = outcome.kind();
+                if work.rules.late == Late::Record {
+                    record_late(turn, operation, answer.verdict);
+                }
+                Taken::Late(Some(how))
+            }
+            State::Settling { .. } => Taken::Deciding,
+            State::Waiting | State::Offered { .. } | State::Started | State::Held { .. } => {
+                return self.running_answer(turn, from, id, operation, device, answer.verdict);
+            }
+        };
+        turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken });
+    }
+
+    /// The service has decided on an answer, and what it decided is durable.
+    pub(crate) fn settled(&mut self, turn: &mut Turn<'_>, operation: OperationId, settled: Settled) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        let State::Settling { device, from, ask, owed_until } = &work.state else { return };
+        let (device, from, ask, owed_until) = (device.clone(), *from, *ask, *owed_until);
+        let key = Some(work.key.clone());
+        let taken = match settled {
+            Settled::Outcome(outcome) => {
+                let how = outcome.kind();
+                self.ended(turn, operation, outcome, owed_until, Some(&device));
+                Taken::Ended(how)
+            }
+            Settled::Again { note } => {
+                work.state = State::Offered { first: turn.now.at, last: turn.now.at };
+                self.progress(turn, operation, note);
+                self.arm(turn, operation);
+                Taken::Again
+            }
+        };
+        turn.answer(from, ask, Tell::Taken { operation: Some(operation), key, taken });
+    }
+
+    /// An answer to work that has no outcome yet.
+    fn running_answer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: Route,
+        id: AskId,
+        operation: OperationId,
+        device: DeviceId,
+        verdict: Verdict,
+    ) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        let key = Some(work.key.clone());
+        let outcome = match verdict {
+            Verdict::Started => {
+                work.state = State::Started;
+                self.arm(turn, operation);
+                return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
+            }
+            Verdict::Note(note) => {
+                self.progress(turn, operation, note);
+                return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
+            }
+            Verdict::Evidence(evidence) => return self.decide(turn, from, id, operation, device, evidence),
+            Verdict::Completed(body) => Outcome::Completed { body },
+            Verdict::Declined(body) => Outcome::Declined { body },
+            Verdict::Failed(body) => {
+                Outcome::Failed { cause: FailCause::Performer, certainty: Certainty::Unknown, body }
+            }
+        };
+        let how: OutcomeKind = outcome.kind();
+        self.end(turn, operation, outcome, Some(&device));
+        turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Ended(how) });
+    }
+
+    /// Hands an answer to the dialect's service; the performer hears what became of it afterwards.
+    fn decide(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: Route,
+        ask: AskId,
+        operation: OperationId,
+        device: DeviceId,
+        evidence: bytes::Bytes,
+    ) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        work.attempts += 1;
+        work.offered.insert(device.clone());
+        let owed_until = turn.now.at.after(work.rules.owed_for);
+        work.state = State::Settling { device, from, ask, owed_until };
+        let question = Question {
+            operation,
+            key: work.key.clone(),
+            network: work.network.clone(),
+            group: self.id.clone(),
+            request: work.request.clone(),
+            memo: work.memo.clone(),
+            evidence,
+            attempt: work.attempts,
+            wall: turn.now.wall,
+        };
+        let dialect = work.dialect;
+        self.arm(turn, operation);
+        let owed = self.operations.get(&operation).and_then(|work| self.mail_row(work, owed_until));
+        turn.out.push(Output::Settle { dialect, question: Box::new(question), owed, at: turn.now.at });
+    }
+
+    /// Tells the requester something that is not the outcome; nothing is owed when nobody is there.
+    fn progress(&mut self, turn: &mut Turn<'_>, operation: OperationId, note: bytes::Bytes) {
+        let Some(work) = self.operations.get(&operation) else { return };
+        if let Some(route) = self.reach(work.asked_from, &work.requester) {
+            turn.tell(route, Tell::Progress { operation, key: work.key.clone(), memo: work.memo.clone(), note });
+        }
+    }
+}
+
+fn record_late(turn: &mut Turn<'_>, operation: OperationId, verdict: Verdict) {
+    let body = match verdict {
+        Verdict::Started | Verdict::Note(_) => return,
+        Verdict::Evidence(body) | Verdict::Completed(body) | Verdict::Declined(body) | Verdict::Failed(body) => body,
+    };
+    turn.out.push(Output::Write(Write::LateAnswer { operation, body, at: turn.now.at }));
+}

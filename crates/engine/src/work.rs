@@ -1,0 +1,262 @@
+//! The life of an operation as requesters see it: accepted or refused, taken back, ended exactly once.
+
+use std::collections::BTreeSet;
+
+use model::{
+    Absent, AskId, Capacity, DeviceId, FailCause, Happening, OperationId, OperationRow, Outcome, PrincipalId, Refusal,
+    Repeat, RequestKey, RequesterLost, Role, Route, Submit, Tell, Timestamp, Write,
+};
+
+use crate::group::Group;
+use crate::operation::{Operation, State};
+use crate::port::Output;
+use crate::timers::Timer;
+use crate::{Turn, bounds};
+
+impl Group {
+    /// Accepts a piece of work, or says why not.
+    pub(crate) fn submit(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: Route,
+        id: AskId,
+        submit: Submit,
+        earlier: Option<Box<OperationRow>>,
+    ) {
+        let refuse = |turn: &mut Turn<'_>, why| turn.answer(from, id, Tell::Refused { key: submit.key.clone(), why });
+        let Some(session) = self.commanding(from, Role::Requester) else { return refuse(turn, Refusal::Full) };
+        let principal = std::sync::Arc::clone(&session.principal);
+        if submit.rules.repeat != Repeat::Run {
+            if let Some(known) = self.keys.get(&submit.key).copied() {
+                return self.repeated(turn, from, id, &submit, known);
+            }
+            if let Some(row) = earlier {
+                return repeated_after_days(turn, from, id, &submit, *row);
+            }
+        }
+        if self.running >= bounds::RUNNING_PER_GROUP {
+            return refuse(turn, Refusal::Full);
+        }
+        let there = self.candidates(&submit.target);
+        if there.is_empty() && submit.rules.absent == Absent::Refuse {
+            return refuse(turn, Refusal::Absent);
+        }
+        let room =
+            |device: &DeviceId| self.devices.get(device).is_some_and(|device| device.has_room(submit.rules.capacity));
+        if submit.rules.capacity == Capacity::Busy && !there.is_empty() && !there.iter().any(room) {
+            return refuse(turn, Refusal::Busy);
+        }
+        let operation = OperationId::next(turn.partition, turn.now.at.millis(), *turn.last_operation);
+        *turn.last_operation = Some(operation);
+        let work = Operation {
+            id: operation,
+            key: submit.key.clone(),
+            body: submit.body,
+            dialect: principal.dialect,
+            network: principal.network.clone(),
+            requester: principal.id.clone(),
+            requester_name: principal.name.clone(),
+            target: submit.target,
+            rules: submit.rules,
+            accepted_at: turn.now.at,
+            deliver_by: submit.deliver_by,
+            answer_by: submit.answer_by,
+            request: submit.request,
+            memo: submit.memo,
+            asked_from: Some(from),
+            offered: BTreeSet::new(),
+            restored: false,
+            attempts: 0,
+            state: State::Waiting,
+        };
+        if work.is_durable() {
+            turn.out.push(Output::Write(self.row(&work, submit.kind.clone())));
+        }
+        turn.answer(from, id, Tell::Accepted { operation, key: submit.key.clone() });
+        self.running += 1;
+        turn.running.insert(operation, self.id.clone());
+        self.keys.insert(submit.key, operation);
+        self.operations.insert(operation, work);
+        self.happened(turn, Happening::Accepted { operation, kind: submit.kind });
+        self.offer(turn, operation);
+        self.arm(turn, operation);
+    }
+
+    /// Takes a piece of work back, unless it has its outcome. One that is being decided upon ends as decided.
+    pub(crate) fn cancel(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, key: RequestKey) {
+        let found = self.commanding(from, Role::Requester).and_then(|session| {
+            let operation = *self.keys.get(&key)?;
+            let work = self.operations.get(&operation)?;
+            (work.is_running() && work.requester == session.principal.id).then_some(operation)
+        });
+        let Some(operation) = found else {
+            return turn.answer(from, id, Tell::Refused { key, why: Refusal::NotFound });
+        };
+        turn.answer(from, id, Tell::Cancelling { key });
+        self.cancel_now(turn, operation);
+    }
+
+    /// The requester's last session is gone.
+    pub(crate) fn requester_lost(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId) {
+        let cancelled: Vec<OperationId> = self
+            .operations
+            .values()
+            .filter(|work| work.is_running() && work.requester == *principal)
+            .filter(|work| work.rules.requester_lost == RequesterLost::Cancel)
+            .map(|work| work.id)
+            .collect();
+        for operation in cancelled {
+            self.cancel_now(turn, operation);
+        }
+    }
+
+    /// The next thing in an operation's life has come.
+    pub(crate) fn operation_due(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        let (now, certainty) = (turn.now.at, work.certainty());
+        let expired = now >= work.answer_by;
+        match &work.state {
+            State::Waiting => {
+                let undelivered = work.deliver_by.is_some_and(|at| now >= at);
+                let outcome = if expired || undelivered {
+                    Outcome::Expired { certainty }
+                } else {
+                    Outcome::Failed { cause: FailCause::Absent, certainty, body: bytes::Bytes::new() }
+                };
+                self.end(turn, operation, outcome, None);
+            }
+            State::Offered { .. } if !expired => {
+                self.offer_again(turn, operation);
+                self.arm(turn, operation);
+            }
+            State::Held { .. } if !expired => {
+                let outcome = Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
+                self.end(turn, operation, outcome, None);
+            }
+            State::Offered { .. } | State::Started | State::Held { .. } => {
+                self.end(turn, operation, Outcome::Expired { certainty }, None);
+            }
+            State::Settling { .. } => {}
+            State::Ended { .. } => {
+                if let Some(work) = self.operations.remove(&operation)
+                    && self.keys.get(&work.key) == Some(&operation)
+                {
+                    self.keys.remove(&work.key);
+                }
+            }
+        }
+    }
+
+    /// Gives a running operation its outcome and tells everybody who has to know.
+    pub(crate) fn end(&mut self, turn: &mut Turn<'_>, operation: OperationId, outcome: Outcome, by: Option<&DeviceId>) {
+        let Some(work) = self.operations.get(&operation).filter(|work| work.is_running()) else { return };
+        let until = turn.now.at.after(work.rules.owed_for);
+        if work.is_durable() {
+            turn.out.push(Output::Write(Write::Ended { operation, outcome: outcome.clone(), at: turn.now.at }));
+        }
+        if let Some(mail) = self.mail_row(work, until) {
+            turn.out.push(Output::Write(Write::Owed(mail)));
+        }
+        self.ended(turn, operation, outcome, until, by);
+    }
+
+    /// Everything that follows from an outcome that is stored, or about to be.
+    pub(crate) fn ended(
+        &mut self,
+        turn: &mut Turn<'_>,
+        operation: OperationId,
+        outcome: Outcome,
+        owed_until: Timestamp,
+        by: Option<&DeviceId>,
+    ) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        let how = outcome.kind();
+        let forget_at = turn.now.at.after(work.rules.remember).max(owed_until);
+        work.state = State::Ended { outcome, forget_at };
+        work.request = bytes::Bytes::new();
+        self.running -= 1;
+        turn.running.remove(&operation);
+        let (rules, requester) = (std::sync::Arc::clone(&work.rules), work.requester.clone());
+        let (asked_from, tell, offered) = (work.asked_from, work.outcome_tell(), work.offered.clone());
+        let durable = work.is_durable();
+        self.arm(turn, operation);
+        match (self.reach(asked_from, &requester), tell) {
+            (Some(route), Some(tell)) => {
+                turn.tell(route, tell);
+                if durable && !rules.owed_for.is_zero() {
+                    turn.out.push(Output::Write(Write::Paid { operation }));
+                }
+            }
+            _ if !rules.owed_for.is_zero() => self.owe(turn, &requester, operation, owed_until, rules.owed_most),
+            _ => {}
+        }
+        for id in &offered {
+            let Some(device) = self.devices.get_mut(id) else { continue };
+            let had_it = device.load.remove(&operation);
+            if let (true, Some(route), true) = (had_it, device.online(), by != Some(id)) {
+                let key = self.operations.get(&operation).map(|work| work.key.clone());
+                if let Some(key) = key {
+                    turn.tell(route, Tell::Withdrawn { operation, key, how });
+                }
+            }
+            self.forget_device(id);
+        }
+        self.happened(turn, Happening::Ended { operation, how });
+        if !matches!(rules.capacity, Capacity::Many(_)) {
+            self.offer_waiting(turn);
+        }
+    }
+
+    /// Sets an operation's next deadline.
+    pub(crate) fn arm(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let deadline = self.operations.get(&operation).and_then(Operation::deadline);
+        turn.timers.set(Timer::Operation(self.id.clone(), operation), deadline);
+    }
+
+    fn cancel_now(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let Some(work) = self.operations.get(&operation) else { return };
+        if !matches!(work.state, State::Settling { .. }) {
+            let outcome = Outcome::Cancelled { certainty: work.certainty() };
+            self.end(turn, operation, outcome, None);
+        }
+    }
+
+    /// The key was used before, and memory knows for what.
+    fn repeated(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, submit: &Submit, known: OperationId) {
+        let key = submit.key.clone();
+        let Some(work) = self.operations.get_mut(&known) else { return };
+        match verdict_on_repeat(submit, &work.body) {
+            Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
+            None => {
+                work.asked_from = Some(from);
+                turn.answer(from, id, Tell::Accepted { operation: known, key });
+                if let Some(tell) = work.outcome_tell() {
+                    turn.tell(from, tell);
+                }
+            }
+        }
+    }
+}
+
+/// The key was used before, and only the store knew.
+fn repeated_after_days(turn: &mut Turn<'_>, from: Route, id: AskId, submit: &Submit, row: OperationRow) {
+    let key = submit.key.clone();
+    match verdict_on_repeat(submit, &row.body) {
+        Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
+        None => {
+            turn.answer(from, id, Tell::Accepted { operation: row.id, key: key.clone() });
+            if let Some((outcome, _)) = row.outcome {
+                turn.tell(from, Tell::Outcome { operation: row.id, key, memo: row.memo, outcome });
+            }
+        }
+    }
+}
+
+/// Why a repeat is refused; none when it joins the first.
+fn verdict_on_repeat(submit: &Submit, first: &model::Digest) -> Option<Refusal> {
+    match submit.rules.repeat {
+        Repeat::Refuse => Some(Refusal::Duplicate),
+        Repeat::Join if submit.body != *first => Some(Refusal::Conflict),
+        Repeat::Join | Repeat::Run => None,
+    }
+}
