@@ -199,6 +199,13 @@ fn the_limits_themselves_are_allowed() {
 }
 
 #[test]
+fn a_character_that_is_still_incomplete_counts_towards_the_message() {
+    let stream = [frame(TEXT, b"aaaaaaaa\xe2\x82"), frame(FIN, b"\xac")].concat();
+    assert_eq!(serve(Limits::of(11), &stream), (vec![Message::text("aaaaaaaa€")], None));
+    assert_eq!(serve(Limits::of(10), &stream), (vec![], Some(Error::MessageTooBig)));
+}
+
+#[test]
 fn limits_change_while_the_connection_lives() {
     let mut decoder = Decoder::new(Role::Server, Limits::of(4));
     let mut stream = [frame(FIN | TEXT, b"auth"), frame(FIN | TEXT, b"longer"), frame(FIN | TEXT, b"long")].concat();
