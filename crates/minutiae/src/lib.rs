@@ -5,6 +5,7 @@ mod extract;
 mod gabor;
 mod image;
 mod math;
+pub mod matcher;
 mod plane;
 mod quality;
 pub mod synthesis;

@@ -20,9 +20,9 @@ impl Level {
     /// How degraded the level's presses are, 0 to 1.
     pub fn degradation(self) -> f32 {
         match self {
-            Self::Good => 0.10,
-            Self::Ordinary => 0.36,
-            Self::Poor => 0.78,
+            Self::Good => 0.14,
+            Self::Ordinary => 0.44,
+            Self::Poor => 0.70,
         }
     }
 }

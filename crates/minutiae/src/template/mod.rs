@@ -34,5 +34,7 @@ impl View {
     pub(crate) fn from_extraction(_w: usize, _h: usize, quality: u8, minutiae: Vec<Minutia>) -> Self { Self{quality, minutiae} }
     pub fn minutiae(&self)->&[Minutia]{&self.minutiae}
     pub fn quality(&self)->u8{self.quality}
+    pub fn x_per_cm(&self)->u16{197}
+    pub fn y_per_cm(&self)->u16{197}
 }
 impl std::fmt::Debug for Minutia { fn fmt(&self, f:&mut std::fmt::Formatter<'_>)->std::fmt::Result{ write!(f,"Minutia") } }
