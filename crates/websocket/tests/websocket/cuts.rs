@@ -9,7 +9,7 @@ use crate::frames::{BINARY, CLOSE, CONTINUATION, FIN, Length, PING, PONG, TEXT, 
 pub(crate) const LIMITS: Limits = Limits { message: 700, frame: 400, fragments: 6 };
 
 /// Payloads that are likely to be text, to end inside a character, or to be neither.
-pub(crate) fn payload() -> impl Strategy<Value = Vec<u8>> {
+fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => "[a-z€😀κ]{0,12}".prop_map(String::into_bytes),
         2 => prop::collection::vec(any::<u8>(), 0..8),
@@ -28,7 +28,7 @@ pub(crate) fn payload() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// First bytes that are likely to be right, so that streams live long enough to go wrong late.
-pub(crate) fn first_byte() -> impl Strategy<Value = u8> {
+fn first_byte() -> impl Strategy<Value = u8> {
     prop_oneof![
         8 => prop::sample::select(vec![FIN | TEXT, FIN | BINARY, FIN | PING, FIN | PONG]),
         4 => prop::sample::select(vec![TEXT, BINARY]),
@@ -45,6 +45,35 @@ pub(crate) fn any_frame(sender: Role) -> impl Strategy<Value = Vec<u8>> {
         let length = if first & 0x08 == 0 { length } else { Length::Minimal };
         frame_with(sender, first, length, &payload)
     })
+}
+
+/// A message as it should be, in one frame or in several with a ping among them; its payload may still be wrong.
+fn plausible(sender: Role) -> impl Strategy<Value = Vec<u8>> {
+    let opcode = prop::sample::select(vec![TEXT, TEXT, BINARY, PING, PONG]);
+    let text = prop_oneof![6 => "[a-z€😀κ]{0,40}".prop_map(String::into_bytes), 1 => payload()];
+    (opcode, text, prop::collection::vec(0usize..40, 0..6)).prop_map(move |(opcode, text, sizes)| {
+        let frame = |first, payload: &[u8]| frame_with(sender, first, Length::Minimal, payload);
+        if opcode & 0x08 != 0 {
+            return frame(FIN | opcode, &text[..text.len().min(125)]);
+        }
+        let (mut out, mut first, mut rest) = (Vec::new(), opcode, &text[..]);
+        for size in sizes {
+            let (piece, after) = rest.split_at(size.min(rest.len()));
+            out.extend(frame(first, piece));
+            if size % 5 == 0 {
+                out.extend(frame(FIN | PING, piece));
+            }
+            (first, rest) = (CONTINUATION, after);
+        }
+        out.extend(frame(FIN | first, rest));
+        out
+    })
+}
+
+/// Frames of a sender that is mostly right.
+pub(crate) fn frames(sender: Role) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop_oneof![8 => plausible(sender), 1 => any_frame(sender)], 0..8)
+        .prop_map(|frames| frames.concat())
 }
 
 fn stream() -> impl Strategy<Value = Vec<u8>> {
