@@ -36,7 +36,7 @@ pub struct Partition {
     fence: Fence,
     groups: BTreeMap<GroupId, Group>,
     routes: BTreeMap<Route, GroupId>,
-    running: BTreeMap<OperationId, GroupId>,
+    places: BTreeMap<OperationId, GroupId>,
     timers: Timers,
     last_operation: Option<OperationId>,
     epochs: u32,
@@ -51,7 +51,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) last_operation: &'a mut Option<OperationId>,
     pub(crate) epochs: &'a mut u32,
     pub(crate) routes: &'a mut BTreeMap<Route, GroupId>,
-    pub(crate) running: &'a mut BTreeMap<OperationId, GroupId>,
+    pub(crate) places: &'a mut BTreeMap<OperationId, GroupId>,
     pub(crate) out: &'a mut Vec<Output>,
 }
 
@@ -63,7 +63,7 @@ impl Partition {
             fence: loaded.fence,
             groups: BTreeMap::new(),
             routes: BTreeMap::new(),
-            running: BTreeMap::new(),
+            places: BTreeMap::new(),
             timers: Timers::default(),
             last_operation: None,
             epochs: 0,
@@ -71,9 +71,7 @@ impl Partition {
         for row in loaded.operations {
             let Some(rules) = rules(row.dialect, &row.kind) else { continue };
             partition.last_operation = partition.last_operation.max(Some(row.id));
-            if row.outcome.is_none() {
-                partition.running.insert(row.id, row.group.clone());
-            }
+            partition.places.insert(row.id, row.group.clone());
             let (fence, group) = (partition.fence, row.group.clone());
             let timers = &mut partition.timers;
             partition
@@ -101,8 +99,13 @@ impl Partition {
                 }
             }
             Input::Settled { operation, settled } => {
-                if let Some(id) = self.running.get(&operation).cloned() {
+                if let Some(id) = self.places.get(&operation).cloned() {
                     self.with(&id, now, out, |group, turn| group.settled(turn, operation, settled));
+                }
+            }
+            Input::Undelivered { operation } => {
+                if let Some(id) = self.places.get(&operation).cloned() {
+                    self.with(&id, now, out, |group, turn| group.undelivered(turn, operation));
                 }
             }
             Input::Wake => {}
@@ -214,7 +217,7 @@ impl Partition {
             last_operation: &mut self.last_operation,
             epochs: &mut self.epochs,
             routes: &mut self.routes,
-            running: &mut self.running,
+            places: &mut self.places,
             out,
         };
         step(group, &mut turn);

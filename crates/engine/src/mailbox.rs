@@ -75,6 +75,24 @@ impl Group {
         self.arm_principal(turn.timers, principal);
     }
 
+    /// An outcome met a session that was gone by then: another hears it, or it is owed again.
+    pub(crate) fn undelivered(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let Some(work) = self.operations.get(&operation) else { return };
+        let (requester, rules) = (work.requester.clone(), std::sync::Arc::clone(&work.rules));
+        let Some(tell) = work.outcome_tell() else { return };
+        if let Some(route) = self.reach(None, &requester) {
+            return turn.tell(route, tell);
+        }
+        let until = turn.now.at.after(rules.owed_for);
+        if let Some(mail) = self.mail_row(work, until) {
+            turn.out.push(Output::Write(Write::Owed(mail)));
+        }
+        if !rules.owed_for.is_zero() {
+            self.remember_until(turn, operation, until);
+            self.owe(turn, &requester, operation, until, rules.owed_most);
+        }
+    }
+
     /// How many outcomes are owed to a principal.
     pub(crate) fn owed(&self, principal: &PrincipalId) -> u32 {
         self.known.get(principal).map_or(0, |known| u32::try_from(known.mail.len()).unwrap_or(u32::MAX))

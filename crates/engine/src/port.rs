@@ -32,6 +32,11 @@ pub enum Input {
         /// What was decided.
         settled: Settled,
     },
+    /// An outcome could not be told: its session was gone by then.
+    Undelivered {
+        /// Which work.
+        operation: OperationId,
+    },
     /// The deadline has come.
     Wake,
 }

@@ -74,7 +74,7 @@ impl Group {
         }
         turn.answer(from, id, Tell::Accepted { operation, key: submit.key.clone() });
         self.running += 1;
-        turn.running.insert(operation, self.id.clone());
+        turn.places.insert(operation, self.id.clone());
         self.keys.insert(submit.key, operation);
         self.operations.insert(operation, work);
         self.happened(turn, Happening::Accepted { operation, kind: submit.kind });
@@ -138,6 +138,7 @@ impl Group {
             }
             State::Settling { .. } => {}
             State::Ended { .. } => {
+                turn.places.remove(&operation);
                 if let Some(work) = self.operations.remove(&operation)
                     && self.keys.get(&work.key) == Some(&operation)
                 {
@@ -175,7 +176,6 @@ impl Group {
         work.state = State::Ended { outcome, forget_at };
         work.request = bytes::Bytes::new();
         self.running -= 1;
-        turn.running.remove(&operation);
         let (rules, requester) = (std::sync::Arc::clone(&work.rules), work.requester.clone());
         let (asked_from, tell, offered) = (work.asked_from, work.outcome_tell(), work.offered.clone());
         let durable = work.is_durable();
@@ -204,6 +204,14 @@ impl Group {
         self.happened(turn, Happening::Ended { operation, how });
         if !matches!(rules.capacity, Capacity::Many(_)) {
             self.offer_waiting(turn);
+        }
+    }
+
+    /// Keeps an ended operation in memory at least until then.
+    pub(crate) fn remember_until(&mut self, turn: &mut Turn<'_>, operation: OperationId, until: Timestamp) {
+        if let Some(Operation { state: State::Ended { forget_at, .. }, .. }) = self.operations.get_mut(&operation) {
+            *forget_at = until.max(*forget_at);
+            self.arm(turn, operation);
         }
     }
 

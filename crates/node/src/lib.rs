@@ -5,22 +5,52 @@
 //! simulation all drive this same value.
 
 mod directory;
+mod home;
 mod port;
+mod slot;
 
 pub use directory::{Directory, Throttle};
+pub use home::{LAZY_WRITES, WRITES_PER_BATCH};
 pub use port::{Ending, Input, Mail, Note, Output, Wire};
+pub use slot::{LINE_BYTES, LINE_FRAMES};
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{Now, Route, Timestamp};
+use model::{
+    Ask, AskId, Call, CallId, Denied, Done, Frame, Now, OperationId, Partition, Reason, Request, Response, Route, Tell,
+    Timestamp,
+};
+
+use dialects::Session;
+use home::{Home, Said, Step};
+use slot::{Admission, HeldFrame, Slot};
 
 /// One core's sessions and partitions.
+#[derive(Debug)]
 pub struct Node {
     config: Config,
+    directory: Arc<Directory>,
+    throttle: Throttle,
+    slots: BTreeMap<u64, Slot>,
+    next_slot: u64,
+    homes: BTreeMap<Partition, Home>,
+    touched: BTreeSet<Partition>,
+    timers: BTreeSet<(Timestamp, Due)>,
+    armed: BTreeMap<Partition, Timestamp>,
+    tickets: u64,
+    queue: VecDeque<Work>,
+    said: VecDeque<Said>,
+    /// Bytes of asks that have no answer yet.
+    open_bytes: usize,
+    /// Sessions that are not read because the node's credit was used up.
+    starved: VecDeque<u64>,
+    draining: bool,
 }
 
 /// What a node is made with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Which core this is, from 0.
     pub core: u8,
@@ -39,41 +69,485 @@ model::settings! {
     pub struct Bounds {
         /// Asks a session may have open; beyond it its socket is not read.
         pub asks_per_session: usize = 32, 1..=1024, Choice;
+        /// Bytes of asks a core may have open; beyond it no socket that wants more is read.
+        pub ask_bytes: usize = 67_108_864, 65_536..=4_294_967_296, Choice;
     }
 }
 
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Slot(u64),
+    Home(Partition),
+    Credentials,
+}
+
+impl Due {
+    const FIRST: Self = Self::Slot(0);
+}
+
+/// What is still to be done within a turn.
+#[derive(Debug)]
+enum Work {
+    Tell { slot: u64, ask: Option<AskId>, tell: Tell },
+    Done { slot: u64, call: CallId, done: Done },
+    Ask { from: Route, partition: Partition, id: AskId, ask: Ask },
+    Parted { from: Route, partition: Partition, alive: bool },
+    Undelivered { operation: OperationId },
+    Line(u64),
+}
+
 impl Node {
-    /// An empty node; its partitions are loaded at once, and asks wait for that.
+    /// A node without connections. Its partitions are loaded first; asks wait for that.
     pub fn new(config: Config, directory: Arc<Directory>, now: Now, out: &mut Vec<Output>) -> Self {
-        let _ = (directory, now, out);
-        Self { config }
+        let mine = (0..=u8::MAX).filter(|partition| partition % config.cores == config.core).map(Partition);
+        let homes: BTreeMap<Partition, Home> = mine.map(|id| (id, Home::new(id))).collect();
+        out.extend(homes.keys().map(|partition| Output::Load { partition: *partition }));
+        let mut node = Self {
+            config,
+            directory: Arc::default(),
+            throttle: Throttle::default(),
+            slots: BTreeMap::new(),
+            next_slot: 1,
+            homes,
+            touched: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            armed: BTreeMap::new(),
+            tickets: 0,
+            queue: VecDeque::new(),
+            said: VecDeque::new(),
+            open_bytes: 0,
+            starved: VecDeque::new(),
+            draining: false,
+        };
+        node.replace_directory(now, directory, out);
+        node
     }
 
     /// A route for a new connection; never given twice.
     pub fn route(&mut self) -> Route {
-        Route { core: self.config.core, slot: 0 }
+        let slot = self.next_slot;
+        self.next_slot += 1;
+        Route { core: self.config.core, slot }
     }
 
     /// Takes one input and says everything that follows from it.
     pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
-        let _ = (now, input, out);
+        match input {
+            Input::Open { route, request } => self.open(now, route.slot, request, out),
+            Input::Frame { route, frame } => self.frame(now, route.slot, frame, out),
+            Input::Fault { route, reason } => self.close(now, route.slot, reason, out),
+            Input::Room { route } => self.session(now, route.slot, model::Input::Room, out),
+            Input::Dropped { route, count } => self.session(now, route.slot, model::Input::Dropped(count), out),
+            Input::Gone { route, ending } => self.gone(route.slot, ending, out),
+            Input::Wake => self.wake(now, out),
+            Input::Committed { partition, batch, result } => {
+                self.home(now, partition, out, |home, step| home.committed(step, batch, result));
+            }
+            Input::Earlier { ticket, partition, row } => {
+                self.home(now, partition, out, |home, step| home.earlier(step, ticket, row));
+            }
+            Input::Loaded { partition, loaded } => match loaded {
+                Ok(loaded) => self.home(now, partition, out, |home, step| home.loaded(step, *loaded)),
+                Err(cause) => out.push(Output::Note(Note::LoadFailed { partition, cause })),
+            },
+            Input::Mail(mail) => self.mail(mail),
+            Input::Directory(directory) => self.replace_directory(now, directory, out),
+            Input::Drain { spread } => self.drain(now, spread, out),
+        }
+        self.settle_down(now, out);
     }
 
     /// When [`Input::Wake`] is wanted, if nothing comes before.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        None
+        self.timers.first().map(|(at, _)| *at)
     }
 
     /// How many connections are open, and how many of them are logged in.
     #[must_use]
     pub fn sessions(&self) -> (usize, usize) {
-        (0, 0)
+        let inside = |slot: &&Slot| matches!(slot.admission, Admission::Inside(_)) && slot.closing.is_none();
+        (self.slots.len(), self.slots.values().filter(inside).count())
     }
 
     /// How many partitions of this core are not loaded yet.
     #[must_use]
     pub fn loading(&self) -> usize {
-        0
+        self.homes.values().filter(|home| home.is_loading()).count()
+    }
+
+    fn open(&mut self, now: Now, slot: u64, request: &Request, out: &mut Vec<Output>) {
+        let route = self.here(slot);
+        let refuse = |out: &mut Vec<Output>, response| out.push(Output::Wire { route, wire: Wire::Refuse(response) });
+        if self.draining {
+            let mut response = Response::json(503, r#"{"error":"going away, come back soon"}"#);
+            response.headers.push(("retry-after", "1".to_owned()));
+            return refuse(out, response);
+        }
+        let seed = self.config.seed.wrapping_add(slot.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let door = dialects::door(request);
+        let session = door.and_then(|door| Session::new(&self.config.dialects, door, seed, now).map(|it| (door, it)));
+        let Some((door, session)) = session else {
+            out.push(Output::Note(Note::NoDoor { route }));
+            return refuse(out, Response::json(404, r#"{"error":"nothing is served at this path"}"#));
+        };
+        self.slots.insert(slot, Slot::new(door, session, request.peer));
+        self.session(now, slot, model::Input::Open(request), out);
+    }
+
+    fn frame(&mut self, now: Now, slot: u64, frame: Frame<'_>, out: &mut Vec<Output>) {
+        let most = self.config.bounds.asks_per_session;
+        let Some(held) = self.slots.get_mut(&slot).filter(|slot| slot.closing.is_none()) else { return };
+        if held.must_hold(most) {
+            held.hold(HeldFrame::hold(frame));
+            self.pace(slot, out);
+        } else {
+            self.session(now, slot, model::Input::Frame(frame), out);
+        }
+    }
+
+    /// Feeds one input to a session's machine and does what it says.
+    fn session(&mut self, now: Now, id: u64, input: model::Input<'_>, out: &mut Vec<Output>) {
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else { return };
+        let mut outputs = Vec::new();
+        slot.session.handle(now, input, &mut outputs);
+        let route = self.here(id);
+        for output in outputs {
+            let wire = match output {
+                model::Output::Accept => Wire::Accept,
+                model::Output::Send { text, class } => Wire::Send { text, class },
+                model::Output::Ping => Wire::Ping,
+                model::Output::Limit(bytes) => Wire::Limit(bytes),
+                model::Output::Refuse(response) => {
+                    self.slots.remove(&id);
+                    out.push(Output::Wire { route, wire: Wire::Refuse(response) });
+                    return;
+                }
+                model::Output::Close { code, reason } => {
+                    out.push(Output::Wire { route, wire: Wire::Close { code, reason } });
+                    self.closed(id, reason);
+                    return;
+                }
+                model::Output::Ask { id: ask_id, ask } => {
+                    self.session_asks(id, ask_id, ask);
+                    continue;
+                }
+                model::Output::Call { id: call, call: Call::Authenticate { dialect, role, subject, secret } } => {
+                    let result = self.authenticate(now, id, (dialect, role), subject.as_deref(), &secret);
+                    if let Err(denied) = result {
+                        out.push(Output::Note(Note::LoginRefused { route, dialect, role, subject, denied }));
+                    }
+                    self.queue.push_back(Work::Done { slot: id, call, done: Done::Authenticated(result) });
+                    continue;
+                }
+            };
+            out.push(Output::Wire { route, wire });
+        }
+        self.arm_slot(id);
+        self.queue.push_back(Work::Line(id));
+    }
+
+    fn authenticate(
+        &mut self,
+        now: Now,
+        slot: u64,
+        (dialect, role): (model::Dialect, model::Role),
+        subject: Option<&str>,
+        secret: &model::Secret,
+    ) -> Result<Arc<model::Principal>, Denied> {
+        let peer = self.slots.get(&slot).map(|slot| slot.peer);
+        let who = format!("{peer:?} {dialect} {}", subject.unwrap_or_default());
+        if let Some(wait) = self.throttle.wait(now.at, &who) {
+            return Err(Denied::Throttled(wait));
+        }
+        let result = self.directory.authenticate(now.wall, dialect, role, subject, secret);
+        match &result {
+            Ok(_) => self.throttle.succeeded(&who),
+            Err(_) => self.throttle.failed(now.at, &who),
+        }
+        result
+    }
+
+    fn session_asks(&mut self, id: u64, ask_id: AskId, ask: Ask) {
+        let from = self.here(id);
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let partition = match &ask {
+            Ask::Admit(admit) => {
+                slot.principal = Some(Arc::clone(&admit.principal));
+                slot.admission = Admission::Asked(ask_id, admit.principal.partition);
+                admit.principal.partition
+            }
+            Ask::Leave { .. }
+            | Ask::Submit(_)
+            | Ask::Cancel { .. }
+            | Ask::Answer(_)
+            | Ask::Serve { .. }
+            | Ask::Listen { .. } => match slot.admission.partition() {
+                Some(partition) => partition,
+                None => return,
+            },
+        };
+        self.open_bytes += slot.asked(ask_id, &ask);
+        self.queue.push_back(Work::Ask { from, partition, id: ask_id, ask });
+    }
+
+    /// We close: the session hands back what it was lent and is over for its partition.
+    fn closed(&mut self, id: u64, reason: Reason) {
+        let from = self.here(id);
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        slot.closing = Some(reason);
+        if let Some(at) = slot.armed.take() {
+            self.timers.remove(&(at, Due::Slot(id)));
+        }
+        self.open_bytes -= slot.open_bytes();
+        if let Some(partition) = slot.admission.partition() {
+            let ask = Ask::Leave { windows: slot.session.leave() };
+            self.queue.push_back(Work::Ask { from, partition, id: AskId(u32::MAX), ask });
+        }
+    }
+
+    fn close(&mut self, now: Now, id: u64, reason: Reason, out: &mut Vec<Output>) {
+        let _ = now;
+        if self.slots.get(&id).is_none_or(|slot| slot.closing.is_some()) {
+            return;
+        }
+        out.push(Output::Wire { route: self.here(id), wire: Wire::Close { code: reason.code(), reason } });
+        self.closed(id, reason);
+    }
+
+    fn gone(&mut self, id: u64, ending: Ending, out: &mut Vec<Output>) {
+        if self.slots.get(&id).is_some_and(|slot| slot.closing.is_none()) {
+            self.closed(id, ending.reason);
+        }
+        let Some(slot) = self.slots.remove(&id) else { return };
+        let route = self.here(id);
+        let reason = slot.closing.unwrap_or(ending.reason);
+        if let (Reason::Displaced, Some(partition)) = (reason, slot.admission.partition()) {
+            self.queue.push_back(Work::Parted { from: route, partition, alive: ending.completed });
+        }
+        let principal = slot.principal.map(|principal| principal.id.clone());
+        out.push(Output::Note(Note::Ended { route, dialect: Some(slot.door.dialect), principal, reason }));
+    }
+
+    fn wake(&mut self, now: Now, out: &mut Vec<Output>) {
+        let later = self.timers.split_off(&(now.at.after(Duration::from_millis(1)), Due::FIRST));
+        for (_, due) in std::mem::replace(&mut self.timers, later) {
+            match due {
+                Due::Slot(id) => {
+                    let Some(slot) = self.slots.get_mut(&id) else { continue };
+                    slot.armed = None;
+                    // A deadline that moved on while its timer stood still is only looked at again.
+                    if slot.session.deadline().is_some_and(|deadline| deadline <= now.at) {
+                        self.session(now, id, model::Input::Wake, out);
+                    } else {
+                        self.arm_slot(id);
+                    }
+                }
+                Due::Home(partition) => {
+                    self.armed.remove(&partition);
+                    self.home(now, partition, out, Home::wake);
+                }
+                Due::Credentials => self.check_credentials(now, out),
+            }
+            self.settle_down(now, out);
+        }
+    }
+
+    fn mail(&mut self, mail: Mail) {
+        self.queue.push_back(match mail {
+            Mail::Ask { from, partition, id, ask } => Work::Ask { from, partition, id, ask },
+            Mail::Parted { from, partition, alive } => Work::Parted { from, partition, alive },
+            Mail::Undelivered { operation } => Work::Undelivered { operation },
+            Mail::Tell { to, ask, tell } => Work::Tell { slot: to.slot, ask, tell },
+        });
+    }
+
+    fn replace_directory(&mut self, now: Now, directory: Arc<Directory>, out: &mut Vec<Output>) {
+        self.directory = directory;
+        self.check_credentials(now, out);
+    }
+
+    /// Ends the sessions whose credential is good no more, and looks again when the next one expires.
+    fn check_credentials(&mut self, now: Now, out: &mut Vec<Output>) {
+        let directory = Arc::clone(&self.directory);
+        let good = |slot: &Slot| slot.principal.as_ref().is_none_or(|who| directory.is_good(&who.credential, now.wall));
+        let ended: Vec<u64> = self.slots.iter().filter(|(_, slot)| !good(slot)).map(|(id, _)| *id).collect();
+        for id in ended {
+            self.session(now, id, model::Input::Tell { ask: None, tell: Tell::Revoked }, out);
+        }
+        self.timers.retain(|(_, due)| *due != Due::Credentials);
+        if let Some(expiry) = self.directory.next_expiry(now.wall) {
+            let pause = Duration::from_millis(expiry.millis().saturating_sub(now.wall.millis()));
+            self.timers.insert((now.at.after(pause), Due::Credentials));
+        }
+    }
+
+    fn drain(&mut self, now: Now, spread: Duration, out: &mut Vec<Output>) {
+        self.draining = true;
+        let ids: Vec<u64> = self.slots.keys().copied().collect();
+        let many = u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
+        for (turn, id) in (1_u32..).zip(ids) {
+            let retry_after = spread.saturating_mul(turn) / many;
+            self.session(now, id, model::Input::Drain { retry_after }, out);
+        }
+    }
+
+    /// Does everything that follows within this core, until nothing more does.
+    fn settle_down(&mut self, now: Now, out: &mut Vec<Output>) {
+        loop {
+            while let Some(said) = self.said.pop_front() {
+                self.say(said, out);
+            }
+            let Some(work) = self.queue.pop_front() else { break };
+            self.work(now, work, out);
+        }
+        for partition in std::mem::take(&mut self.touched) {
+            self.home(now, partition, out, Home::flush);
+            self.touched.remove(&partition);
+            self.arm_home(partition);
+        }
+    }
+
+    fn work(&mut self, now: Now, work: Work, out: &mut Vec<Output>) {
+        match work {
+            Work::Tell { slot, ask, tell } => self.tell(now, slot, ask, tell, out),
+            Work::Done { slot, call, done } => self.session(now, slot, model::Input::Done { call, done }, out),
+            Work::Line(id) => {
+                let most = self.config.bounds.asks_per_session;
+                let frame = self.slots.get_mut(&id).and_then(|slot| slot.next_held(most));
+                match frame {
+                    Some(frame) => self.session(now, id, model::Input::Frame(frame.frame()), out),
+                    None => self.pace(id, out),
+                }
+            }
+            Work::Ask { from, partition, id, ask } => match self.core_of(partition) {
+                core if core == self.config.core => {
+                    self.home(now, partition, out, |home, step| home.ask(step, from, id, ask));
+                }
+                to => out.push(Output::Mail { to, mail: Mail::Ask { from, partition, id, ask } }),
+            },
+            Work::Parted { from, partition, alive } => match self.core_of(partition) {
+                core if core == self.config.core => {
+                    self.home(now, partition, out, |home, step| home.parted(step, from, alive));
+                }
+                to => out.push(Output::Mail { to, mail: Mail::Parted { from, partition, alive } }),
+            },
+            Work::Undelivered { operation } => match self.core_of(operation.partition()) {
+                core if core == self.config.core => {
+                    self.home(now, operation.partition(), out, |home, step| home.undelivered(step, operation));
+                }
+                to => out.push(Output::Mail { to, mail: Mail::Undelivered { operation } }),
+            },
+        }
+    }
+
+    fn say(&mut self, said: Said, out: &mut Vec<Output>) {
+        match said {
+            Said::Tell { to, ask, tell } if to.core == self.config.core => {
+                self.queue.push_back(Work::Tell { slot: to.slot, ask, tell });
+            }
+            Said::Tell { to, ask, tell } => out.push(Output::Mail { to: to.core, mail: Mail::Tell { to, ask, tell } }),
+            Said::Event(event) => out.push(Output::Event(event)),
+        }
+    }
+
+    fn tell(&mut self, now: Now, id: u64, ask: Option<AskId>, tell: Tell, out: &mut Vec<Output>) {
+        let route = self.here(id);
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else {
+            if let Tell::Outcome { operation, .. } = tell {
+                self.queue.push_back(Work::Undelivered { operation });
+            }
+            return;
+        };
+        if let Some(ask) = ask {
+            self.open_bytes -= slot.answered(ask);
+        }
+        if let (Tell::Admitted { .. }, Admission::Asked(_, partition)) = (&tell, slot.admission) {
+            slot.admission = Admission::Inside(partition);
+            if let Some(who) = &slot.principal {
+                out.push(Output::Note(Note::LoggedIn {
+                    route,
+                    dialect: slot.door.dialect,
+                    role: slot.door.role,
+                    group: who.group.clone(),
+                    principal: who.id.clone(),
+                }));
+            }
+        }
+        self.session(now, id, model::Input::Tell { ask, tell }, out);
+        self.feed_starved();
+    }
+
+    /// Reads a socket or lets it wait, as the session and the node have room.
+    fn pace(&mut self, id: u64, out: &mut Vec<Output>) {
+        let most = self.config.bounds.asks_per_session;
+        let broke = self.open_bytes >= self.config.bounds.ask_bytes;
+        let route = self.here(id);
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else { return };
+        let starves = broke && slot.open_bytes() > 0;
+        if !slot.paused && (slot.is_full(most) || starves) {
+            slot.paused = true;
+            out.push(Output::Wire { route, wire: Wire::Pause });
+            if starves {
+                self.starved.push_back(id);
+            }
+        } else if slot.paused && slot.is_free(most) && !starves {
+            slot.paused = false;
+            out.push(Output::Wire { route, wire: Wire::Resume });
+        }
+    }
+
+    /// Credit came back: sessions that waited for it are looked at again.
+    fn feed_starved(&mut self) {
+        if self.open_bytes < self.config.bounds.ask_bytes {
+            self.queue.extend(self.starved.drain(..).map(Work::Line));
+        }
+    }
+
+    fn home(
+        &mut self,
+        now: Now,
+        partition: Partition,
+        out: &mut Vec<Output>,
+        step: impl FnOnce(&mut Home, &mut Step<'_>),
+    ) {
+        let Some(home) = self.homes.get_mut(&partition) else { return };
+        let (dialects, tickets, said) = (&self.config.dialects, &mut self.tickets, &mut self.said);
+        step(home, &mut Step { now, dialects, tickets, said, out });
+        self.touched.insert(partition);
+    }
+
+    fn arm_slot(&mut self, id: u64) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(deadline) = slot.session.deadline() else { return };
+        // A later deadline leaves the timer where it is: it fires early and looks again.
+        if slot.armed.is_some_and(|armed| armed <= deadline) {
+            return;
+        }
+        if let Some(armed) = slot.armed.replace(deadline) {
+            self.timers.remove(&(armed, Due::Slot(id)));
+        }
+        self.timers.insert((deadline, Due::Slot(id)));
+    }
+
+    fn arm_home(&mut self, partition: Partition) {
+        let Some(deadline) = self.homes.get(&partition).and_then(Home::deadline) else { return };
+        let armed = self.armed.get(&partition).copied();
+        if armed.is_some_and(|armed| armed <= deadline) {
+            return;
+        }
+        if let Some(armed) = self.armed.insert(partition, deadline) {
+            self.timers.remove(&(armed, Due::Home(partition)));
+        }
+        self.timers.insert((deadline, Due::Home(partition)));
+    }
+
+    const fn core_of(&self, partition: Partition) -> u8 {
+        partition.0 % self.config.cores
+    }
+
+    const fn here(&self, slot: u64) -> Route {
+        Route { core: self.config.core, slot }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::{
-    Ask, AskId, Class, CloseCode, Commit, CommitError, Denied, Dialect, Event, Frame, GroupId, Loaded, OperationRow,
-    Partition, PrincipalId, Reason, Request, RequestKey, Response, Role, Route, Settled, Tell,
+    Ask, AskId, Class, CloseCode, Commit, CommitError, Denied, Dialect, Event, Frame, GroupId, Loaded, OperationId,
+    OperationRow, Partition, PrincipalId, Reason, Request, RequestKey, Response, Role, Route, Settled, Tell,
 };
 
 use crate::directory::Directory;
@@ -69,6 +69,8 @@ pub enum Input<'a> {
     Earlier {
         /// Which question.
         ticket: u64,
+        /// Whose question it was.
+        partition: Partition,
         /// The newest operation under that key, if there is one.
         row: Result<Option<Box<OperationRow>>, Arc<str>>,
     },
@@ -115,6 +117,8 @@ pub enum Output {
     Earlier {
         /// Matches the answer.
         ticket: u64,
+        /// Whose question it is; hand it back with the answer.
+        partition: Partition,
         /// The group.
         group: GroupId,
         /// The key.
@@ -191,6 +195,11 @@ pub enum Mail {
         partition: Partition,
         /// Whether the peer was alive: it completed our close.
         alive: bool,
+    },
+    /// An outcome met a session that was gone by then.
+    Undelivered {
+        /// Which work.
+        operation: OperationId,
     },
     /// A partition tells a session that lives there.
     Tell {

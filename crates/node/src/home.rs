@@ -1,0 +1,314 @@
+//! Where a partition lives: asks wait here for the row they need, and outputs for the writes they rest on.
+//!
+//! Answers leave after their commit, in order. A commit that fails, or a panic in the partition, has one
+//! answer: what was held is dropped, the sessions are told to come back soon, and the partition starts again
+//! from the store, exactly as after a restart.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    Ask, AskId, Commit, CommitError, Dialect, Event, Loaded, Now, OperationId, OperationRow, Partition, Question,
+    Route, Rules, Settle, Settled, Tell, Timestamp, Write,
+};
+
+use crate::port::{Note, Output};
+
+/// Writes in one batch; while that many gather behind a batch in flight, the partition takes no asks.
+pub const WRITES_PER_BATCH: usize = 256;
+/// How long a write that may wait waits for another that cannot.
+pub const LAZY_WRITES: Duration = Duration::from_secs(1);
+
+/// What a partition says once it may be said.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// Something for a session.
+    Tell { to: Route, ask: Option<AskId>, tell: Tell },
+    /// Something others may hear.
+    Event(Event),
+}
+
+/// What a step of a home may say, and where tickets come from.
+pub(crate) struct Step<'a> {
+    pub(crate) now: Now,
+    pub(crate) dialects: &'a Arc<dialects::Config>,
+    pub(crate) tickets: &'a mut u64,
+    pub(crate) said: &'a mut VecDeque<Said>,
+    pub(crate) out: &'a mut Vec<Output>,
+}
+
+/// One partition's place on this core.
+#[derive(Debug)]
+pub(crate) struct Home {
+    id: Partition,
+    state: State,
+    /// Asks that wait for the partition to be loaded, or for room in its batch.
+    backlog: VecDeque<(Route, AskId, Ask)>,
+    /// Per session, asks behind one whose stored row is being read; the first is that one.
+    lines: BTreeMap<Route, VecDeque<(AskId, Ask)>>,
+    /// Whose row is being read.
+    tickets: BTreeMap<u64, Route>,
+    /// Where batches count on after a reload, so that an answer to an older one is not mistaken.
+    first_batch: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Loading,
+    Live(Box<Live>),
+}
+
+#[derive(Debug)]
+struct Live {
+    engine: engine::Partition,
+    /// The number of the batch that gathers; lower ones are durable or in flight.
+    batch: u64,
+    writes: Vec<Write>,
+    settles: Vec<Settle>,
+    in_flight: Option<InFlight>,
+    /// What was said, each with the batch it rests on; in order.
+    held: VecDeque<(u64, Said)>,
+    /// Writes that may wait, each with the batch it must come after.
+    lazy: Vec<(u64, Write)>,
+    lazy_since: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    batch: u64,
+    settles: Vec<OperationId>,
+}
+
+impl Home {
+    /// A place whose partition is being loaded.
+    pub(crate) const fn new(id: Partition) -> Self {
+        Self {
+            id,
+            state: State::Loading,
+            backlog: VecDeque::new(),
+            lines: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            first_batch: 1,
+        }
+    }
+
+    pub(crate) const fn is_loading(&self) -> bool {
+        matches!(self.state, State::Loading)
+    }
+
+    /// When it wants to be woken.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        let State::Live(live) = &self.state else { return None };
+        let lazy = live.lazy_since.map(|since| since.after(LAZY_WRITES));
+        [live.engine.deadline(), lazy].into_iter().flatten().min()
+    }
+
+    /// The partition starts from what the store had.
+    pub(crate) fn loaded(&mut self, step: &mut Step<'_>, loaded: Loaded) {
+        let dialects = Arc::clone(step.dialects);
+        let rules = |dialect: Dialect, kind: &str| -> Option<Arc<Rules>> { dialects::rules(&dialects, dialect, kind) };
+        self.state = State::Live(Box::new(Live {
+            engine: engine::Partition::new(loaded, rules),
+            batch: self.first_batch,
+            writes: Vec::new(),
+            settles: Vec::new(),
+            in_flight: None,
+            held: VecDeque::new(),
+            lazy: Vec::new(),
+            lazy_since: None,
+        }));
+        self.turn(step, engine::Input::Wake);
+        self.drain_backlog(step);
+    }
+
+    /// A session asks; its asks are taken in order.
+    pub(crate) fn ask(&mut self, step: &mut Step<'_>, from: Route, id: AskId, ask: Ask) {
+        let full = match &self.state {
+            State::Loading => true,
+            State::Live(live) => live.in_flight.is_some() && live.writes.len() + live.settles.len() >= WRITES_PER_BATCH,
+        };
+        if full || !self.backlog.is_empty() {
+            self.backlog.push_back((from, id, ask));
+        } else {
+            self.take(step, from, id, ask);
+        }
+    }
+
+    /// The stored row an ask waited for.
+    pub(crate) fn earlier(
+        &mut self,
+        step: &mut Step<'_>,
+        ticket: u64,
+        row: Result<Option<Box<OperationRow>>, Arc<str>>,
+    ) {
+        let Some(from) = self.tickets.remove(&ticket) else { return };
+        let row = match row {
+            Ok(row) => row,
+            Err(cause) => return self.fail(step, CommitError::Unavailable(cause)),
+        };
+        let Some(line) = self.lines.get_mut(&from) else { return };
+        let Some((id, ask)) = line.pop_front() else { return };
+        let rest = self.lines.remove(&from).unwrap_or_default();
+        self.turn(step, engine::Input::Ask { from, id, ask, earlier: row });
+        for (id, ask) in rest {
+            self.take(step, from, id, ask);
+        }
+    }
+
+    /// A batch is durable: what rests on it may be said. Or it is not, and everything starts again.
+    pub(crate) fn committed(&mut self, step: &mut Step<'_>, batch: u64, result: Result<Vec<Settled>, CommitError>) {
+        let State::Live(live) = &mut self.state else { return };
+        if live.in_flight.as_ref().is_none_or(|flight| flight.batch != batch) {
+            return;
+        }
+        let Some(flight) = live.in_flight.take() else { return };
+        let settled = match result {
+            Ok(settled) => settled,
+            Err(error) => return self.fail(step, error),
+        };
+        while live.held.front().is_some_and(|(rests_on, _)| *rests_on <= batch) {
+            let Some((_, said)) = live.held.pop_front() else { break };
+            step.said.push_back(said);
+        }
+        for (operation, settled) in flight.settles.into_iter().zip(settled) {
+            self.turn(step, engine::Input::Settled { operation, settled });
+        }
+        self.drain_backlog(step);
+    }
+
+    /// The connection of a displaced session has ended.
+    pub(crate) fn parted(&mut self, step: &mut Step<'_>, from: Route, alive: bool) {
+        self.turn(step, engine::Input::Parted { from, alive });
+    }
+
+    /// An outcome met a session that was gone.
+    pub(crate) fn undelivered(&mut self, step: &mut Step<'_>, operation: OperationId) {
+        self.turn(step, engine::Input::Undelivered { operation });
+    }
+
+    /// The deadline has come.
+    pub(crate) fn wake(&mut self, step: &mut Step<'_>) {
+        self.turn(step, engine::Input::Wake);
+    }
+
+    /// Sends what has gathered to the store, when nothing of this partition is on its way there.
+    pub(crate) fn flush(&mut self, step: &mut Step<'_>) {
+        let State::Live(live) = &mut self.state else { return };
+        if live.in_flight.is_some() {
+            return;
+        }
+        let lazy_due = live.lazy_since.is_some_and(|since| since.after(LAZY_WRITES) <= step.now.at);
+        if live.writes.is_empty() && live.settles.is_empty() && !lazy_due {
+            return;
+        }
+        let batch = live.batch;
+        let (ready, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut live.lazy).into_iter().partition(|(after, _)| *after < batch);
+        live.lazy = later;
+        live.lazy_since = if live.lazy.is_empty() { None } else { live.lazy_since };
+        let mut writes: Vec<Write> = ready.into_iter().map(|(_, write)| write).collect();
+        writes.append(&mut live.writes);
+        let settles = std::mem::take(&mut live.settles);
+        live.in_flight =
+            Some(InFlight { batch, settles: settles.iter().map(|settle| settle.question.operation).collect() });
+        live.batch += 1;
+        let fence = live.engine.fence();
+        step.out.push(Output::Commit(Commit { partition: self.id, fence, batch, writes, settles }));
+    }
+
+    /// Takes an ask that need not wait for room, or lets it wait for its row or behind one that does.
+    fn take(&mut self, step: &mut Step<'_>, from: Route, id: AskId, ask: Ask) {
+        let State::Live(live) = &self.state else {
+            self.backlog.push_back((from, id, ask));
+            return;
+        };
+        if let Some(line) = self.lines.get_mut(&from) {
+            line.push_back((id, ask));
+            return;
+        }
+        if let Some((group, key)) = live.engine.wants_earlier(from, &ask) {
+            *step.tickets += 1;
+            let ticket = *step.tickets;
+            step.out.push(Output::Earlier { ticket, partition: self.id, group, key: key.clone() });
+            self.tickets.insert(ticket, from);
+            self.lines.insert(from, VecDeque::from([(id, ask)]));
+            return;
+        }
+        self.turn(step, engine::Input::Ask { from, id, ask, earlier: None });
+    }
+
+    fn drain_backlog(&mut self, step: &mut Step<'_>) {
+        for (from, id, ask) in std::mem::take(&mut self.backlog) {
+            self.ask(step, from, id, ask);
+        }
+    }
+
+    /// One turn of the partition: its writes gather, the rest is said once they are durable.
+    fn turn(&mut self, step: &mut Step<'_>, input: engine::Input) {
+        let State::Live(live) = &mut self.state else { return };
+        let mut outputs = Vec::new();
+        let turned = catch_unwind(AssertUnwindSafe(|| live.engine.handle(step.now, input, &mut outputs)));
+        if turned.is_err() {
+            return self.fail(step, CommitError::Unavailable("a fault in the partition".into()));
+        }
+        let mut said = Vec::new();
+        let mut lazy = Vec::new();
+        for output in outputs {
+            match output {
+                engine::Output::Tell { to, ask, tell } => said.push(Said::Tell { to, ask, tell }),
+                engine::Output::Event(event) => said.push(Said::Event(event)),
+                engine::Output::Write(write) if write.may_wait() => lazy.push(write),
+                engine::Output::Write(write) => live.writes.push(write),
+                engine::Output::Settle { dialect, question, owed, at } => {
+                    live.settles.push(settle(dialect, *question, owed, at));
+                }
+            }
+        }
+        let gathering = !live.writes.is_empty() || !live.settles.is_empty();
+        let rests_on = if gathering { Some(live.batch) } else { live.in_flight.as_ref().map(|flight| flight.batch) };
+        if !lazy.is_empty() {
+            live.lazy_since.get_or_insert(step.now.at);
+            live.lazy.extend(lazy.into_iter().map(|write| (rests_on.unwrap_or(0), write)));
+        }
+        match rests_on {
+            Some(batch) => live.held.extend(said.into_iter().map(|said| (batch, said))),
+            None => step.said.extend(said),
+        }
+    }
+
+    /// Starts again from the store.
+    fn fail(&mut self, step: &mut Step<'_>, error: CommitError) {
+        let State::Live(live) = std::mem::replace(&mut self.state, State::Loading) else { return };
+        self.first_batch = live.batch + 1;
+        step.out.push(Output::Note(Note::CommitFailed { partition: self.id, error }));
+        for to in live.engine.routes() {
+            step.said.push_back(Said::Tell { to, ask: None, tell: Tell::Reloaded });
+        }
+        self.lines.clear();
+        self.tickets.clear();
+        step.out.push(Output::Load { partition: self.id });
+    }
+}
+
+/// Joins a question with the service that decides it.
+fn settle(dialect: Dialect, question: Question, owed: Option<model::MailRow>, at: Timestamp) -> Settle {
+    match dialects::service(dialect) {
+        Some(service) => {
+            let subject = (service.subject)(&question);
+            Settle { question, subject, decide: service.decide, owed, at }
+        }
+        None => Settle { question, subject: None, decide: undecided, owed, at },
+    }
+}
+
+/// A dialect without a service was given evidence: nobody can say what it means.
+fn undecided(_: &Question, _: Option<&model::Member>) -> model::Decision {
+    let outcome = model::Outcome::Failed {
+        cause: model::FailCause::Service,
+        certainty: model::Certainty::Unknown,
+        body: bytes::Bytes::new(),
+    };
+    model::Decision { settled: Settled::Outcome(outcome), debit: None }
+}
