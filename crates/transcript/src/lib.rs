@@ -174,3 +174,12 @@
 //!
 //! With `TRANSCRIPT_UPDATE=1` a story whose outputs differ is rewritten: only its `<` and `*` lines, keeping every
 //! `$name` that still fits. A story marked `doc` is never touched: it fails as always.
+
+mod binding;
+mod given;
+pub mod json;
+pub mod parse;
+mod print;
+mod say;
+pub mod story;
+mod words;

@@ -1,0 +1,562 @@
+//! Real nodes on a store, a clock that only moves when told, and connections that keep the shell's contract.
+//!
+//! The World hands inputs in and carries outputs out: mail between cores in rounds, commits at once, closes
+//! completed by their peers. It knows no story; a story is played on it by `play`, a simulation by its own dice.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{
+    CloseCode, Commit, CommitError, CredentialId, Event, Frame, GroupId, Now, Partition, Reason, Request, RequestKey,
+    Response, Route, Timestamp,
+};
+use node::{Directory, Ending, Input, Mail, Node, Note, Output, Wire};
+use store::{Store, StoreError};
+
+/// How long a peer has to complete our close before it is given up.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(5);
+/// The bytes of a message before a session says another limit.
+pub const FIRST_LIMIT: usize = 4096;
+/// How far back ended operations are loaded.
+pub const HORIZON: Duration = Duration::from_secs(600);
+/// Rounds of mail, commits and wakes within one instant; beyond it the nodes do not come to rest.
+pub const MAX_ROUNDS: u32 = 1_000_000;
+
+/// What a World is made with.
+#[derive(Clone)]
+pub struct Setup {
+    /// How many cores.
+    pub cores: u8,
+    /// Where all randomness starts.
+    pub seed: u64,
+    /// Both clocks at the start.
+    pub now: Now,
+    /// Every dialect's numbers.
+    pub dialects: Arc<dialects::Config>,
+    /// The node's own bounds.
+    pub bounds: node::Bounds,
+}
+
+/// One connection of a World; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Socket(usize);
+
+/// A frame as a peer sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// A whole text message.
+    Text(String),
+    /// A whole binary message.
+    Binary(Vec<u8>),
+    /// A control ping.
+    Ping,
+    /// A control pong.
+    Pong,
+}
+
+/// Whether a peer still does its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// It completes our close.
+    Hears,
+    /// Half-open: it never does.
+    Deaf,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// The upgrade is not answered yet; frames wait.
+    Opening,
+    /// Frames go both ways.
+    Open,
+    /// We have sent a close and wait for the peer's.
+    Closing,
+    /// Nothing more will happen.
+    Over,
+}
+
+/// Something that came out.
+#[derive(Debug)]
+pub struct Seen {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub sight: Sight,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub enum Sight {
+    /// An upgrade was accepted.
+    Accept(Socket),
+    /// An upgrade was refused.
+    Refuse(Socket, Response),
+    /// A text frame.
+    Text(Socket, Bytes),
+    /// A control ping.
+    Ping(Socket),
+    /// A close frame.
+    Close(Socket, CloseCode, Reason),
+    /// Something public.
+    Event(Event),
+    /// Something for operators.
+    Note(Note),
+}
+
+struct Connection {
+    route: Route,
+    life: Life,
+    hearing: Hearing,
+    limit: usize,
+    paused: bool,
+    waiting: VecDeque<Sent>,
+    closing: Option<(Reason, Timestamp)>,
+}
+
+enum Work {
+    Commit(Commit),
+    Earlier { ticket: u64, group: GroupId, key: RequestKey },
+    Load(Partition),
+}
+
+/// Nodes, a store, a clock and connections.
+pub struct World {
+    setup: Setup,
+    now: Now,
+    nodes: Vec<Node>,
+    store: Box<dyn Store>,
+    connections: Vec<Connection>,
+    routes: BTreeMap<Route, usize>,
+    mail: Vec<(u8, Mail)>,
+    work: VecDeque<(usize, Work)>,
+    held: Option<VecDeque<(usize, Commit)>>,
+    failing_commits: u32,
+    failing_loads: u32,
+    starts: u64,
+    seen: Vec<Seen>,
+    broken: Vec<String>,
+    out: Vec<Output>,
+}
+
+impl World {
+    /// A World on a store that may hold something already.
+    ///
+    /// # Errors
+    /// When the store's credentials cannot be read.
+    pub fn new(setup: Setup, store: Box<dyn Store>) -> Result<Self, StoreError> {
+        let mut world = Self {
+            now: setup.now,
+            setup,
+            nodes: Vec::new(),
+            store,
+            connections: Vec::new(),
+            routes: BTreeMap::new(),
+            mail: Vec::new(),
+            work: VecDeque::new(),
+            held: None,
+            failing_commits: 0,
+            failing_loads: 0,
+            starts: 0,
+            seen: Vec::new(),
+            broken: Vec::new(),
+            out: Vec::new(),
+        };
+        world.start()?;
+        Ok(world)
+    }
+
+    fn start(&mut self) -> Result<(), StoreError> {
+        let directory = Arc::new(Directory::new(self.store.credentials()?));
+        self.nodes.clear();
+        for core in 0..self.setup.cores {
+            let config = node::Config {
+                core,
+                cores: self.setup.cores,
+                dialects: Arc::clone(&self.setup.dialects),
+                bounds: self.setup.bounds.clone(),
+                seed: self.setup.seed ^ (u64::from(core) << 56) ^ (self.starts << 32),
+            };
+            let mut out = Vec::new();
+            self.nodes.push(Node::new(config, Arc::clone(&directory), self.now, &mut out));
+            out.into_iter().for_each(|output| self.carry(usize::from(core), output));
+        }
+        self.starts += 1;
+        self.settle();
+        Ok(())
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The store, for checks.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The store, for what happens beside the nodes.
+    pub fn store_mut(&mut self) -> &mut dyn Store {
+        &mut *self.store
+    }
+
+    /// How far a connection is.
+    #[must_use]
+    pub fn life(&self, socket: Socket) -> Life {
+        self.connections[socket.0].life
+    }
+
+    /// Whether frames of an opening connection wait for its upgrade.
+    #[must_use]
+    pub fn waits_for_upgrade(&self, socket: Socket) -> bool {
+        let connection = &self.connections[socket.0];
+        connection.life == Life::Opening && !connection.waiting.is_empty()
+    }
+
+    /// How many connections the nodes know, and how many of them are logged in.
+    #[must_use]
+    pub fn sessions(&self) -> (usize, usize) {
+        self.nodes.iter().map(Node::sessions).fold((0, 0), |sum, (all, known)| (sum.0 + all, sum.1 + known))
+    }
+
+    /// Everything that came out since the last look.
+    pub fn take_seen(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Rules of the node's surface that were broken since the last look: each is a bug.
+    pub fn take_broken(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.broken)
+    }
+
+    /// When something will happen by itself.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let give_up = self.connections.iter().filter_map(|connection| match connection.hearing {
+            Hearing::Hears => None,
+            Hearing::Deaf => connection.closing.map(|(_, since)| since.after(CLOSE_WAIT)),
+        });
+        self.nodes.iter().filter_map(Node::deadline).chain(give_up).min()
+    }
+
+    /// Moves both clocks to `at`, which lies not before now, and lets everything due happen.
+    pub fn advance(&mut self, at: Timestamp) {
+        let by = at.since(self.now.at);
+        self.now = Now { at: self.now.at.after(by), wall: self.now.wall.after(by) };
+        self.settle();
+    }
+
+    /// A peer asks for an upgrade on a core.
+    pub fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket {
+        let core = usize::from(core) % self.nodes.len();
+        let route = self.nodes[core].route();
+        let socket = Socket(self.connections.len());
+        self.connections.push(Connection {
+            route,
+            life: Life::Opening,
+            hearing,
+            limit: FIRST_LIMIT,
+            paused: false,
+            waiting: VecDeque::new(),
+            closing: None,
+        });
+        if self.routes.insert(route, socket.0).is_some() {
+            self.broken.push(format!("the route {route:?} was given twice"));
+        }
+        self.handle(core, Input::Open { route, request });
+        socket
+    }
+
+    /// A peer sends a frame. It waits while the upgrade is not answered or the socket is not read.
+    pub fn send(&mut self, socket: Socket, frame: Sent) {
+        let connection = &mut self.connections[socket.0];
+        match connection.life {
+            Life::Opening => connection.waiting.push_back(frame),
+            Life::Open if connection.paused || !connection.waiting.is_empty() => connection.waiting.push_back(frame),
+            Life::Open => self.give(socket.0, &frame),
+            Life::Closing | Life::Over => {}
+        }
+    }
+
+    fn give(&mut self, index: usize, frame: &Sent) {
+        let Connection { route, limit, .. } = self.connections[index];
+        let size = match frame {
+            Sent::Text(text) => text.len(),
+            Sent::Binary(bytes) => bytes.len(),
+            Sent::Ping | Sent::Pong => 0,
+        };
+        let input = match frame {
+            _ if size > limit => Input::Fault { route, reason: Reason::TooBig },
+            Sent::Text(text) => Input::Frame { route, frame: Frame::Text(text) },
+            Sent::Binary(bytes) => Input::Frame { route, frame: Frame::Binary(bytes) },
+            Sent::Ping => Input::Frame { route, frame: Frame::Ping },
+            Sent::Pong => Input::Frame { route, frame: Frame::Pong },
+        };
+        self.handle(usize::from(route.core), input);
+    }
+
+    /// The peer closes properly.
+    pub fn close(&mut self, socket: Socket) {
+        self.part(socket.0, Reason::PeerClosed, true);
+    }
+
+    /// The connection is lost without a word.
+    pub fn lose(&mut self, socket: Socket) {
+        self.part(socket.0, Reason::PeerLost, false);
+    }
+
+    /// The codec or the writer gives the connection up.
+    pub fn fault(&mut self, socket: Socket, reason: Reason) {
+        if self.life(socket) == Life::Open {
+            let route = self.connections[socket.0].route;
+            self.handle(usize::from(route.core), Input::Fault { route, reason });
+        }
+    }
+
+    /// Telemetry was dropped, because the peer does not read.
+    pub fn dropped(&mut self, socket: Socket, count: u32) {
+        if self.life(socket) == Life::Open {
+            let route = self.connections[socket.0].route;
+            self.handle(usize::from(route.core), Input::Dropped { route, count });
+        }
+    }
+
+    /// The peer reads again.
+    pub fn room(&mut self, socket: Socket) {
+        if self.life(socket) == Life::Open {
+            let route = self.connections[socket.0].route;
+            self.handle(usize::from(route.core), Input::Room { route });
+        }
+    }
+
+    fn part(&mut self, index: usize, reason: Reason, completed: bool) {
+        let connection = &mut self.connections[index];
+        if connection.life == Life::Over {
+            return;
+        }
+        connection.life = Life::Over;
+        connection.waiting.clear();
+        let reason = connection.closing.take().map_or(reason, |(ours, _)| ours);
+        let route = connection.route;
+        self.routes.remove(&route);
+        self.handle(usize::from(route.core), Input::Gone { route, ending: Ending { reason, completed } });
+    }
+
+    /// Killed and started again on the same store: sockets, mail and what was not yet durable are lost.
+    ///
+    /// # Errors
+    /// When the store's credentials cannot be read.
+    pub fn restart(&mut self) -> Result<(), StoreError> {
+        for connection in &mut self.connections {
+            connection.life = Life::Over;
+            connection.closing = None;
+            connection.waiting.clear();
+        }
+        self.routes.clear();
+        self.mail.clear();
+        self.work.clear();
+        self.held = None;
+        self.start()
+    }
+
+    /// Asked to end, with return hints spread over so long.
+    pub fn drain(&mut self, spread: Duration) {
+        for core in 0..self.nodes.len() {
+            self.handle(core, Input::Drain { spread });
+        }
+    }
+
+    /// Ends a credential now. True when it was there and good.
+    ///
+    /// # Errors
+    /// When the store cannot.
+    pub fn revoke(&mut self, id: &CredentialId) -> Result<bool, StoreError> {
+        let was_good = self.store.end_credential(id, self.now.wall, self.now.wall)?;
+        let directory = Arc::new(Directory::new(self.store.credentials()?));
+        for core in 0..self.nodes.len() {
+            self.handle(core, Input::Directory(Arc::clone(&directory)));
+        }
+        Ok(was_good)
+    }
+
+    /// One more commit fails.
+    pub fn fail_commit(&mut self) {
+        self.failing_commits += 1;
+    }
+
+    /// One more load fails.
+    pub fn fail_load(&mut self) {
+        self.failing_loads += 1;
+    }
+
+    /// Commits wait until they are released.
+    pub fn hold_commits(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Commits go on.
+    pub fn release_commits(&mut self) {
+        let held = self.held.take().unwrap_or_default();
+        self.work.extend(held.into_iter().map(|(core, commit)| (core, Work::Commit(commit))));
+    }
+
+    /// Lets everything follow that follows within this instant.
+    pub fn settle(&mut self) {
+        for _ in 0..MAX_ROUNDS {
+            let moved =
+                self.deliver_mail() || self.do_work() || self.give_waiting() || self.part_closed() || self.wake_due();
+            if !moved {
+                return;
+            }
+        }
+        self.broken.push(format!("the nodes did not come to rest within {MAX_ROUNDS} rounds of one instant"));
+    }
+
+    fn deliver_mail(&mut self) -> bool {
+        let round = std::mem::take(&mut self.mail);
+        let any = !round.is_empty();
+        for (to, mail) in round {
+            self.handle(usize::from(to), Input::Mail(mail));
+        }
+        any
+    }
+
+    fn do_work(&mut self) -> bool {
+        let Some((core, work)) = self.work.pop_front() else { return false };
+        match work {
+            Work::Commit(commit) => {
+                let (partition, batch) = (commit.partition, commit.batch);
+                let result = if self.failing_commits > 0 {
+                    self.failing_commits -= 1;
+                    Err(CommitError::Unavailable("told to fail".into()))
+                } else {
+                    let told = self.store.commit(&[commit]).pop();
+                    told.unwrap_or_else(|| Err(CommitError::Unavailable("the store gave no answer".into())))
+                };
+                self.handle(core, Input::Committed { partition, batch, result });
+            }
+            Work::Earlier { ticket, group, key } => {
+                let row = self.store.earlier(&group, &key).map(|row| row.map(Box::new));
+                let row = row.map_err(|error| format!("{error:?}").into());
+                self.handle(core, Input::Earlier { ticket, row });
+            }
+            Work::Load(partition) => {
+                let horizon = self.now.at.before(HORIZON);
+                let loaded = if self.failing_loads > 0 {
+                    self.failing_loads -= 1;
+                    Err("told to fail".into())
+                } else {
+                    let loaded = self.store.load(&[partition], horizon).map(|mut loaded| loaded.pop());
+                    match loaded {
+                        Ok(Some(loaded)) => Ok(Box::new(loaded)),
+                        Ok(None) => Err("the store gave no answer".into()),
+                        Err(error) => Err(format!("{error:?}").into()),
+                    }
+                };
+                self.handle(core, Input::Loaded { partition, loaded });
+            }
+        }
+        true
+    }
+
+    fn give_waiting(&mut self) -> bool {
+        for index in 0..self.connections.len() {
+            let connection = &mut self.connections[index];
+            if connection.life == Life::Open
+                && !connection.paused
+                && let Some(frame) = connection.waiting.pop_front()
+            {
+                self.give(index, &frame);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn part_closed(&mut self) -> bool {
+        for index in 0..self.connections.len() {
+            let connection = &self.connections[index];
+            if let Some((reason, since)) = connection.closing {
+                let completed = connection.hearing == Hearing::Hears;
+                if completed || since.after(CLOSE_WAIT) <= self.now.at {
+                    self.part(index, reason, completed);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn wake_due(&mut self) -> bool {
+        let due = |node: &Node| node.deadline().is_some_and(|deadline| deadline <= self.now.at);
+        let Some(core) = self.nodes.iter().position(due) else { return false };
+        self.handle(core, Input::Wake);
+        true
+    }
+
+    fn handle(&mut self, core: usize, input: Input<'_>) {
+        let mut out = std::mem::take(&mut self.out);
+        self.nodes[core].handle(self.now, input, &mut out);
+        out.drain(..).for_each(|output| self.carry(core, output));
+        self.out = out;
+    }
+
+    fn carry(&mut self, core: usize, output: Output) {
+        match output {
+            Output::Wire { route, wire } => match self.routes.get(&route) {
+                Some(&index) => self.wire(index, wire),
+                None => self.broken.push(format!("{wire:?} for a connection that is over")),
+            },
+            Output::Commit(commit) => match &mut self.held {
+                Some(held) => held.push_back((core, commit)),
+                None => self.work.push_back((core, Work::Commit(commit))),
+            },
+            Output::Earlier { ticket, group, key } => {
+                self.work.push_back((core, Work::Earlier { ticket, group, key }));
+            }
+            Output::Load { partition } => self.work.push_back((core, Work::Load(partition))),
+            Output::Mail { to, mail } => self.mail.push((to, mail)),
+            Output::Event(event) => self.see(Sight::Event(event)),
+            Output::Note(note) => self.see(Sight::Note(note)),
+        }
+    }
+
+    fn wire(&mut self, index: usize, wire: Wire) {
+        let socket = Socket(index);
+        let connection = &mut self.connections[index];
+        match (wire, connection.life) {
+            (Wire::Accept, Life::Opening) => {
+                connection.life = Life::Open;
+                self.see(Sight::Accept(socket));
+            }
+            (Wire::Refuse(response), Life::Opening) => {
+                connection.life = Life::Over;
+                connection.waiting.clear();
+                let route = connection.route;
+                self.routes.remove(&route);
+                self.see(Sight::Refuse(socket, response));
+            }
+            (Wire::Send { text, class: _ }, Life::Open) => self.see(Sight::Text(socket, text)),
+            (Wire::Ping, Life::Open) => self.see(Sight::Ping(socket)),
+            (Wire::Close { code, reason }, Life::Open) => {
+                connection.life = Life::Closing;
+                connection.waiting.clear();
+                connection.closing = Some((reason, self.now.at));
+                self.see(Sight::Close(socket, code, reason));
+            }
+            (Wire::Limit(limit), Life::Opening | Life::Open) => connection.limit = limit,
+            (Wire::Pause, _) => connection.paused = true,
+            (Wire::Resume, _) => connection.paused = false,
+            (wire, life) => self.broken.push(format!("{wire:?} for a connection that is {life:?}")),
+        }
+    }
+
+    fn see(&mut self, sight: Sight) {
+        self.seen.push(Seen { at: self.now.at, sight });
+    }
+}
