@@ -42,6 +42,7 @@ pub struct Node {
     tickets: u64,
     queue: VecDeque<Work>,
     said: VecDeque<Said>,
+    scratch: model::Outbox,
     /// Bytes of asks that have no answer yet.
     open_bytes: usize,
     /// Sessions that are not read because the node's credit was used up.
@@ -116,6 +117,7 @@ impl Node {
             tickets: 0,
             queue: VecDeque::new(),
             said: VecDeque::new(),
+            scratch: Vec::new(),
             open_bytes: 0,
             starved: VecDeque::new(),
             draining: false,
@@ -136,7 +138,7 @@ impl Node {
         match input {
             Input::Open { route, request } => self.open(now, route.slot, request, out),
             Input::Frame { route, frame } => self.frame(now, route.slot, frame, out),
-            Input::Fault { route, reason } => self.close(now, route.slot, reason, out),
+            Input::Fault { route, reason } => self.close(route.slot, reason, out),
             Input::Room { route } => self.session(now, route.slot, model::Input::Room, out),
             Input::Dropped { route, count } => self.session(now, route.slot, model::Input::Dropped(count), out),
             Input::Gone { route, ending } => self.gone(route.slot, ending, out),
@@ -210,42 +212,46 @@ impl Node {
     /// Feeds one input to a session's machine and does what it says.
     fn session(&mut self, now: Now, id: u64, input: model::Input<'_>, out: &mut Vec<Output>) {
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else { return };
-        let mut outputs = Vec::new();
+        let mut outputs = std::mem::take(&mut self.scratch);
         slot.session.handle(now, input, &mut outputs);
-        let route = self.here(id);
-        for output in outputs {
-            let wire = match output {
-                model::Output::Accept => Wire::Accept,
-                model::Output::Send { text, class } => Wire::Send { text, class },
-                model::Output::Ping => Wire::Ping,
-                model::Output::Limit(bytes) => Wire::Limit(bytes),
-                model::Output::Refuse(response) => {
-                    self.slots.remove(&id);
-                    out.push(Output::Wire { route, wire: Wire::Refuse(response) });
-                    return;
-                }
-                model::Output::Close { code, reason } => {
-                    out.push(Output::Wire { route, wire: Wire::Close { code, reason } });
-                    self.closed(id, reason);
-                    return;
-                }
-                model::Output::Ask { id: ask_id, ask } => {
-                    self.session_asks(id, ask_id, ask);
-                    continue;
-                }
-                model::Output::Call { id: call, call: Call::Authenticate { dialect, role, subject, secret } } => {
-                    let result = self.authenticate(now, id, (dialect, role), subject.as_deref(), &secret);
-                    if let Err(denied) = result {
-                        out.push(Output::Note(Note::LoginRefused { route, dialect, role, subject, denied }));
-                    }
-                    self.queue.push_back(Work::Done { slot: id, call, done: Done::Authenticated(result) });
-                    continue;
-                }
-            };
-            out.push(Output::Wire { route, wire });
+        for output in outputs.drain(..) {
+            self.output(now, id, output, out);
         }
+        self.scratch = outputs;
         self.arm_slot(id);
         self.queue.push_back(Work::Line(id));
+    }
+
+    /// Does one thing a session says; what it says after its end is not heard.
+    fn output(&mut self, now: Now, id: u64, output: model::Output, out: &mut Vec<Output>) {
+        if self.slots.get(&id).is_none_or(|slot| slot.closing.is_some()) {
+            return;
+        }
+        let route = self.here(id);
+        let wire = match output {
+            model::Output::Accept => Wire::Accept,
+            model::Output::Send { text, class } => Wire::Send { text, class },
+            model::Output::Ping => Wire::Ping,
+            model::Output::Limit(bytes) => Wire::Limit(bytes),
+            model::Output::Refuse(response) => {
+                self.slots.remove(&id);
+                Wire::Refuse(response)
+            }
+            model::Output::Close { code, reason } => {
+                self.closed(id, reason);
+                Wire::Close { code, reason }
+            }
+            model::Output::Ask { id: ask_id, ask } => return self.session_asks(id, ask_id, ask),
+            model::Output::Call { id: call, call: Call::Authenticate { dialect, role, subject, secret } } => {
+                let result = self.authenticate(now, id, (dialect, role), subject.as_deref(), &secret);
+                if let Err(denied) = result {
+                    out.push(Output::Note(Note::LoginRefused { route, dialect, role, subject, denied }));
+                }
+                self.queue.push_back(Work::Done { slot: id, call, done: Done::Authenticated(result) });
+                return;
+            }
+        };
+        out.push(Output::Wire { route, wire });
     }
 
     fn authenticate(
@@ -307,8 +313,7 @@ impl Node {
         }
     }
 
-    fn close(&mut self, now: Now, id: u64, reason: Reason, out: &mut Vec<Output>) {
-        let _ = now;
+    fn close(&mut self, id: u64, reason: Reason, out: &mut Vec<Output>) {
         if self.slots.get(&id).is_none_or(|slot| slot.closing.is_some()) {
             return;
         }
@@ -519,7 +524,7 @@ impl Node {
     }
 
     fn arm_slot(&mut self, id: u64) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else { return };
         let Some(deadline) = slot.session.deadline() else { return };
         // A later deadline leaves the timer where it is: it fires early and looks again.
         if slot.armed.is_some_and(|armed| armed <= deadline) {
