@@ -47,7 +47,8 @@ fn pieces(text: &str) -> Result<Vec<Piece>, String> {
                 let inside = &rest[1..end];
                 rest = &rest[end + 1..];
                 if let Some((what, times)) = inside.rsplit_once('*') {
-                    let times: usize = times.parse().map_err(|_| format!("`${{{inside}}}` repeats no number of times"))?;
+                    let times: usize =
+                        times.parse().map_err(|_| format!("`${{{inside}}}` repeats no number of times"))?;
                     if what.len().saturating_mul(times) > MAX_FILL {
                         return Err(format!("`${{{inside}}}` is longer than {MAX_FILL} bytes"));
                     }
@@ -57,7 +58,8 @@ fn pieces(text: &str) -> Result<Vec<Piece>, String> {
                 Piece::Name(named(inside)?.to_owned())
             }
             _ => {
-                let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(rest.len());
+                let end =
+                    rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(rest.len());
                 let name = named(&rest[..end])?.to_owned();
                 rest = &rest[end..];
                 Piece::Name(name)
@@ -129,7 +131,7 @@ impl Bindings {
     ///
     /// # Errors
     /// A name that is not bound, or bound to something that is no text.
-    pub(crate) fn fill(&self, text: &str, count: u32) -> Result<String, String> {
+    pub fn fill(&self, text: &str, count: u32) -> Result<String, String> {
         let mut out = String::new();
         for piece in pieces(text)? {
             match piece {
@@ -145,7 +147,7 @@ impl Bindings {
     ///
     /// # Errors
     /// As for [`Self::fill`].
-    pub(crate) fn fill_json(&self, text: &str, count: u32) -> Result<String, String> {
+    pub fn fill_json(&self, text: &str, count: u32) -> Result<String, String> {
         if !text.contains('$') {
             return Ok(text.to_owned());
         }
@@ -174,7 +176,7 @@ impl Bindings {
     ///
     /// # Errors
     /// The first difference.
-    pub(crate) fn meet_text(&mut self, written: &str, got: &str, count: u32) -> Result<(), String> {
+    pub fn meet_text(&mut self, written: &str, got: &str, count: u32) -> Result<(), String> {
         let mut trial = self.clone();
         trial.text(written, got, count)?;
         *self = trial;
@@ -185,7 +187,7 @@ impl Bindings {
     ///
     /// # Errors
     /// The first difference and where it lies.
-    pub(crate) fn meet_json(&mut self, written: &Json, got: &Json, count: u32) -> Result<(), String> {
+    pub fn meet_json(&mut self, written: &Json, got: &Json, count: u32) -> Result<(), String> {
         let mut trial = self.clone();
         trial.json(written, got, count, "")?;
         *self = trial;
@@ -211,7 +213,9 @@ impl Bindings {
                 Piece::Count => count.to_string(),
                 Piece::Name(name) => match self.text_of(&name)? {
                     Some(text) => text,
-                    None if open.is_some() => return Err(format!("`${name}` follows another name without text between")),
+                    None if open.is_some() => {
+                        return Err(format!("`${name}` follows another name without text between"));
+                    }
                     None => {
                         open = Some(name);
                         continue;
@@ -274,7 +278,9 @@ impl Bindings {
                     }
                 }
                 match members.iter().find(|(key, _)| !written.iter().any(|(name, _)| name == key)) {
-                    Some((key, value)) => Err(format!("{place}got the key \"{key}\" with {value}, which is not written")),
+                    Some((key, value)) => {
+                        Err(format!("{place}got the key \"{key}\" with {value}, which is not written"))
+                    }
                     None => Ok(()),
                 }
             }

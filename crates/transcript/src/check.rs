@@ -69,12 +69,7 @@ pub struct Mismatch {
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(crate) fn check(
-    outputs: &[(&Line, &Output)],
-    got: &[Got],
-    order: Order,
-    bindings: &mut Bindings,
-) -> Result<(), Mismatch> {
+pub fn check(outputs: &[(&Line, &Output)], got: &[Got], order: Order, bindings: &mut Bindings) -> Result<(), Mismatch> {
     let mut left: Vec<&Got> = got.iter().rev().collect();
     for (line, output) in outputs {
         for count in 1..=output.times {
@@ -104,8 +99,11 @@ pub(crate) fn check(
     }
 }
 
-/// Whether one thing that came is what is written; binds names when it is.
-pub(crate) fn meet(output: &Output, count: u32, got: &Got, bindings: &mut Bindings) -> Result<(), String> {
+/// Whether one thing that came is what is written, as the `count`th of its times; binds names when it is.
+///
+/// # Errors
+/// What differs.
+pub fn meet(output: &Output, count: u32, got: &Got, bindings: &mut Bindings) -> Result<(), String> {
     if output.peer != got.peer {
         return Err("something else came first".to_owned());
     }

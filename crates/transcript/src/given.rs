@@ -23,7 +23,9 @@ pub(crate) fn given(text: &str) -> Result<Given, String> {
             bytes if bytes.len() <= MAX_SEED => Ok(Given::Random(bytes)),
             _ => Err(format!("expected at most {MAX_SEED} bytes")),
         },
-        ["set", key, setting] if key.contains('.') => Ok(Given::Set { key: (*key).to_owned(), value: set_value(setting)? }),
+        ["set", key, setting] if key.contains('.') => {
+            Ok(Given::Set { key: (*key).to_owned(), value: set_value(setting)? })
+        }
         ["member", id, rest @ ..] => member(&value(id)?, rest).map(Box::new).map(Given::Member),
         ["now" | "random" | "set" | "member", ..] => Err(format!("too few or too many words in `{text}`")),
         [name, dialect, role, rest @ ..] => peer(name, dialect, role, rest).map(Box::new).map(Given::Peer),

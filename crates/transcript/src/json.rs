@@ -309,7 +309,8 @@ impl Reader<'_> {
     }
 
     fn hex4(&mut self) -> Result<u32, String> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|text| text.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let digits =
+            self.text.get(self.at..self.at + 4).filter(|text| text.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let Some(digits) = digits else { return Err(self.wrong("four hex digits")) };
         self.at += 4;
         u32::from_str_radix(digits, 16).map_err(|wrong| wrong.to_string())
@@ -326,13 +327,8 @@ mod tests {
 
     #[test]
     fn values_read_back_as_printed() {
-        for text in [
-            r#"{"a":[1,-2.50,3e+9,true,false,null],"b":{"c":"d\"\\\n\u0001é😀"}}"#,
-            "[]",
-            "{}",
-            "\"\"",
-            "0",
-        ] {
+        for text in [r#"{"a":[1,-2.50,3e+9,true,false,null],"b":{"c":"d\"\\\n\u0001é😀"}}"#, "[]", "{}", "\"\"", "0"]
+        {
             let value = wire(text).unwrap();
             assert_eq!(wire(&value.to_string()), Ok(value), "{text}");
         }

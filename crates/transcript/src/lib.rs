@@ -175,11 +175,21 @@
 //! With `TRANSCRIPT_UPDATE=1` a story whose outputs differ is rewritten: only its `<` and `*` lines, keeping every
 //! `$name` that still fits. A story marked `doc` is never touched: it fails as always.
 
-mod binding;
+pub mod binding;
+pub mod check;
 mod given;
 pub mod json;
 pub mod parse;
+pub mod play;
 mod print;
+mod run;
 mod say;
+mod scene;
 pub mod story;
+pub mod update;
 mod words;
+pub mod world;
+
+pub use parse::parse;
+pub use run::{Fared, MOST_NOT_APPLICABLE, Report, SIXTEEN, Told, UPDATE, run_file, run_folder};
+pub use scene::stage;

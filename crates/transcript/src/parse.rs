@@ -56,7 +56,10 @@ pub fn parse(name: &str, text: &str) -> Result<Story, Vec<Mistake>> {
                 match &item {
                     Item::Given(given) => {
                         if begun {
-                            mistakes.push(Mistake { line: at, what: "what is given stands before the first act".to_owned() });
+                            mistakes.push(Mistake {
+                                line: at,
+                                what: "what is given stands before the first act".to_owned(),
+                            });
                         }
                         if let crate::story::Given::Peer(peer) = given {
                             if peers.iter().any(|other| other.name == peer.name) {
@@ -97,7 +100,9 @@ fn item(whole: &Whole<'_>, peers: &[Peer]) -> Result<Item, String> {
     let first = letters.next();
     let rest = letters.as_str();
     match first {
-        None | Some('#') if !whole.more.is_empty() => Err("a line that begins with spaces continues nothing".to_owned()),
+        None | Some('#') if !whole.more.is_empty() => {
+            Err("a line that begins with spaces continues nothing".to_owned())
+        }
         None => Ok(Item::Blank),
         Some('#') => Ok(Item::Prose(rest.strip_prefix(' ').unwrap_or(rest).to_owned())),
         Some('=') => given::given(after(&whole.joined(), "=")?).map(Item::Given),

@@ -130,7 +130,9 @@ impl fmt::Display for MemberGiven {
         if let Some(groups) = &self.groups {
             write!(f, " groups={}", groups.iter().cloned().collect::<Vec<_>>().join(","))?;
         }
-        self.subjects.iter().try_for_each(|(subject, side)| write!(f, " subject={}:{}", word(subject), side.name()))
+        self.subjects
+            .iter()
+            .try_for_each(|(subject, side)| write!(f, " subject={}", word(&format!("{subject}:{}", side.name()))))
     }
 }
 

@@ -186,9 +186,7 @@ pub(crate) fn happen(text: &str, peers: &[Peer]) -> Result<Act, String> {
         ["room", peer] => Happen::Room(who(peer)?),
         ["restart"] => Happen::Restart,
         ["drain"] => Happen::Drain(Duration::ZERO),
-        ["drain", spread] => {
-            Happen::Drain(span(spread).ok_or_else(|| format!("expected a duration, got `{spread}`"))?)
-        }
+        ["drain", spread] => Happen::Drain(span(spread).ok_or_else(|| format!("expected a duration, got `{spread}`"))?),
         ["fail", "commit"] => Happen::FailCommit,
         ["fail", "load"] => Happen::FailLoad,
         ["hold", "commits"] => Happen::HoldCommits,

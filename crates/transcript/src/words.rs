@@ -58,7 +58,10 @@ pub(crate) fn list(text: &str) -> Result<BTreeSet<String>, String> {
 
 /// `left,right` as a set.
 pub(crate) fn sides(text: &str) -> Result<BTreeSet<Side>, String> {
-    list(text)?.iter().map(|word| Side::parse(word).ok_or_else(|| format!("expected left or right, got `{word}`"))).collect()
+    list(text)?
+        .iter()
+        .map(|word| Side::parse(word).ok_or_else(|| format!("expected left or right, got `{word}`")))
+        .collect()
 }
 
 /// `625` and `USD`.

@@ -16,11 +16,13 @@ use node::{Directory, Ending, Input, Mail, Node, Note, Output, Wire};
 use store::{Store, StoreError};
 
 /// How long a peer has to complete our close before it is given up.
-pub const CLOSE_WAIT: Duration = Duration::from_secs(5);
+pub const CLOSE_WAIT: Duration = Duration::from_secs(3);
+/// How long after a failed load the next try comes.
+pub const LOAD_PAUSE: Duration = Duration::from_secs(1);
 /// The bytes of a message before a session says another limit.
 pub const FIRST_LIMIT: usize = 4096;
 /// How far back ended operations are loaded.
-pub const HORIZON: Duration = Duration::from_secs(600);
+pub const HORIZON: Duration = Duration::from_secs(3600);
 /// Rounds of mail, commits and wakes within one instant; beyond it the nodes do not come to rest.
 pub const MAX_ROUNDS: u32 = 1_000_000;
 
@@ -118,7 +120,7 @@ struct Connection {
 
 enum Work {
     Commit(Commit),
-    Earlier { ticket: u64, group: GroupId, key: RequestKey },
+    Earlier { partition: Partition, ticket: u64, group: GroupId, key: RequestKey },
     Load(Partition),
 }
 
@@ -135,6 +137,7 @@ pub struct World {
     held: Option<VecDeque<(usize, Commit)>>,
     failing_commits: u32,
     failing_loads: u32,
+    loads_again: Vec<(Timestamp, usize, Partition)>,
     starts: u64,
     seen: Vec<Seen>,
     broken: Vec<String>,
@@ -159,6 +162,7 @@ impl World {
             held: None,
             failing_commits: 0,
             failing_loads: 0,
+            loads_again: Vec::new(),
             starts: 0,
             seen: Vec::new(),
             broken: Vec::new(),
@@ -241,7 +245,8 @@ impl World {
             Hearing::Hears => None,
             Hearing::Deaf => connection.closing.map(|(_, since)| since.after(CLOSE_WAIT)),
         });
-        self.nodes.iter().filter_map(Node::deadline).chain(give_up).min()
+        let again = self.loads_again.iter().map(|(at, ..)| *at);
+        self.nodes.iter().filter_map(Node::deadline).chain(give_up).chain(again).min()
     }
 
     /// Moves both clocks to `at`, which lies not before now, and lets everything due happen.
@@ -361,6 +366,7 @@ impl World {
         self.mail.clear();
         self.work.clear();
         self.held = None;
+        self.loads_again.clear();
         self.start()
     }
 
@@ -440,10 +446,10 @@ impl World {
                 };
                 self.handle(core, Input::Committed { partition, batch, result });
             }
-            Work::Earlier { ticket, group, key } => {
+            Work::Earlier { partition, ticket, group, key } => {
                 let row = self.store.earlier(&group, &key).map(|row| row.map(Box::new));
                 let row = row.map_err(|error| format!("{error:?}").into());
-                self.handle(core, Input::Earlier { ticket, row });
+                self.handle(core, Input::Earlier { ticket, partition, row });
             }
             Work::Load(partition) => {
                 let horizon = self.now.at.before(HORIZON);
@@ -458,6 +464,9 @@ impl World {
                         Err(error) => Err(format!("{error:?}").into()),
                     }
                 };
+                if loaded.is_err() {
+                    self.loads_again.push((self.now.at.after(LOAD_PAUSE), core, partition));
+                }
                 self.handle(core, Input::Loaded { partition, loaded });
             }
         }
@@ -493,6 +502,11 @@ impl World {
     }
 
     fn wake_due(&mut self) -> bool {
+        if let Some(index) = self.loads_again.iter().position(|(at, ..)| *at <= self.now.at) {
+            let (_, core, partition) = self.loads_again.remove(index);
+            self.work.push_back((core, Work::Load(partition)));
+            return true;
+        }
         let due = |node: &Node| node.deadline().is_some_and(|deadline| deadline <= self.now.at);
         let Some(core) = self.nodes.iter().position(due) else { return false };
         self.handle(core, Input::Wake);
@@ -516,8 +530,8 @@ impl World {
                 Some(held) => held.push_back((core, commit)),
                 None => self.work.push_back((core, Work::Commit(commit))),
             },
-            Output::Earlier { ticket, group, key } => {
-                self.work.push_back((core, Work::Earlier { ticket, group, key }));
+            Output::Earlier { ticket, partition, group, key } => {
+                self.work.push_back((core, Work::Earlier { partition, ticket, group, key }));
             }
             Output::Load { partition } => self.work.push_back((core, Work::Load(partition))),
             Output::Mail { to, mail } => self.mail.push((to, mail)),

@@ -1,0 +1,312 @@
+//! A story played on a World: its acts handed in, its clock moved, what came compared step by step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use model::{MemberId, Money};
+use store::Store;
+
+use crate::binding::Bindings;
+use crate::check::{Got, Mismatch, Order, check, said_text};
+use crate::print::span;
+use crate::scene::{credential_id, network, stage, upgrade};
+use crate::story::{Act, Given, Happen, Line, Message, Peer, Said, Say, Step, Story};
+use crate::update::{Rewrite, rewrite};
+use crate::world::{Hearing, Life, Seen, Sent, Sight, Socket, World};
+
+/// Why a story does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The file.
+    pub story: String,
+    /// The line to look at.
+    pub line: usize,
+    /// On how many cores it was played.
+    pub cores: u8,
+    /// What is written there.
+    pub expected: Option<String>,
+    /// What came instead.
+    pub got: Option<String>,
+    /// What differs, or what went wrong.
+    pub why: String,
+    /// Everything that came in that step.
+    pub came: Vec<String>,
+}
+
+/// `file:line`, then expected and got as lines of the language.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cores = if self.cores == 1 { String::new() } else { format!(" (on {} cores)", self.cores) };
+        writeln!(f, "{}:{}{cores}: {}", self.story, self.line, self.why)?;
+        if self.expected.is_some() || self.got.is_some() {
+            writeln!(f, "  expected  {}", self.expected.as_deref().unwrap_or("nothing"))?;
+            writeln!(f, "  got       {}", self.got.as_deref().unwrap_or("nothing"))?;
+        }
+        if self.came.len() > 1 {
+            writeln!(f, "  all that came in this step:")?;
+            self.came.iter().try_for_each(|line| writeln!(f, "    {line}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is done about a step that does not hold.
+#[derive(Debug)]
+pub enum Mode<'a> {
+    /// The story fails.
+    Check,
+    /// Its outputs are to be rewritten so.
+    Update(&'a mut Vec<Rewrite>),
+}
+
+/// Plays a story on so many cores.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn play(story: &Story, cores: u8, order: Order, store: Box<dyn Store>, mut mode: Mode<'_>) -> Result<(), Failure> {
+    let failure = |line: usize, why: String| Failure {
+        story: story.name.clone(),
+        line,
+        cores,
+        expected: None,
+        got: None,
+        why,
+        came: Vec::new(),
+    };
+    let world = stage(story, cores, store).map_err(|(line, why)| failure(line, why))?;
+    let mut stage = Stage {
+        peers: story.peers().collect(),
+        world,
+        sockets: BTreeMap::new(),
+        opened: BTreeSet::new(),
+        bindings: Bindings::default(),
+    };
+    let begins = story.givens().map(|(line, _)| line).last().unwrap_or(1);
+    for step in story.steps() {
+        let first = step.acts.first().map_or(begins, |(line, _)| line.number);
+        let got = stage.act(&step).map_err(|(line, why)| failure(line, why))?;
+        let before = stage.bindings.clone();
+        let missed = match check(&step.outputs, &got, order, &mut stage.bindings) {
+            Ok(()) => None,
+            Err(missed) => match &mut mode {
+                Mode::Check => Some(missed),
+                Mode::Update(rewrites) => {
+                    stage.bindings = before;
+                    rewrites.push(rewrite(story, &step, &got, &mut stage.bindings));
+                    None
+                }
+            },
+        };
+        if let Some(Mismatch { line, expected, got: came, why }) = missed {
+            let said = got.iter().map(|got| got.written(true).to_string()).collect();
+            return Err(Failure { expected, got: came, came: said, ..failure(line.unwrap_or(first), why) });
+        }
+        stage.balances(story, &step).map_err(|(line, why)| failure(line, why))?;
+    }
+    Ok(())
+}
+
+struct Stage<'a> {
+    peers: Vec<&'a Peer>,
+    world: World,
+    /// The latest socket of each peer.
+    sockets: BTreeMap<&'a str, Socket>,
+    /// Sockets opened in this step: their accept is not written.
+    opened: BTreeSet<Socket>,
+    bindings: Bindings,
+}
+
+type Stopped = (usize, String);
+
+impl<'a> Stage<'a> {
+    fn act(&mut self, step: &Step<'a>) -> Result<Vec<Got>, Stopped> {
+        self.opened.clear();
+        let mut last = 1;
+        for (line, act) in &step.acts {
+            last = line.number;
+            let stopped = |why: String| (line.number, why);
+            match act {
+                Act::Say { peer, times, say, .. } => {
+                    for count in 1..=*times {
+                        self.say(peer, say, count).map_err(stopped)?;
+                    }
+                }
+                Act::Sleep(duration) => self.sleep(line, *duration)?,
+                Act::Happen(happen) => self.happen(happen).map_err(stopped)?,
+            }
+        }
+        self.world.settle();
+        if let Some(broken) = self.world.take_broken().first() {
+            return Err((last, format!("the node broke its contract: {broken}")));
+        }
+        for (name, socket) in &self.sockets {
+            if self.world.waits_for_upgrade(*socket) {
+                return Err((last, format!("`{name}` speaks before its upgrade is answered")));
+            }
+        }
+        let seen = self.world.take_seen();
+        Ok(seen.into_iter().filter_map(|seen| self.got(seen)).collect())
+    }
+
+    fn peer(&self, name: &str) -> (usize, &'a Peer) {
+        let found = self.peers.iter().copied().enumerate().find(|(_, peer)| peer.name == name);
+        found.expect("the parser knows every peer")
+    }
+
+    fn open(&mut self, name: &str, target: Option<&str>, headers: &[(String, String)]) -> Result<Socket, String> {
+        let (index, peer) = self.peer(name);
+        if let Some(socket) = self.sockets.get(name)
+            && self.world.life(*socket) != Life::Over
+            && !peer.deaf
+        {
+            return Err(format!("the socket of `{name}` is still there"));
+        }
+        let target = target.map(|target| self.bindings.fill(target, 1)).transpose()?;
+        let filled = headers.iter().map(|(name, value)| Ok((name.clone(), self.bindings.fill(value, 1)?)));
+        let headers: Vec<(String, String)> = filled.collect::<Result<_, String>>()?;
+        let request = upgrade(peer, index, target.as_deref(), &headers)?;
+        let hearing = if peer.deaf { Hearing::Deaf } else { Hearing::Hears };
+        let cores = usize::from(u8::MAX) + 1;
+        let core = u8::try_from(index % cores).expect("a remainder of 256 is a byte");
+        let socket = self.world.open(core, &request, hearing);
+        self.sockets.insert(&peer.name, socket);
+        self.opened.insert(socket);
+        Ok(socket)
+    }
+
+    /// The open socket of a peer.
+    fn socket(&self, name: &str) -> Result<Socket, String> {
+        let socket = self.sockets.get(name).copied().ok_or_else(|| format!("`{name}` never opened a socket"))?;
+        match self.world.life(socket) {
+            Life::Over => Err(format!("the socket of `{name}` is over; `! open {name}` makes another")),
+            Life::Closing if !self.peer(name).1.deaf => Err(format!("the socket of `{name}` is closing")),
+            Life::Opening | Life::Open | Life::Closing => Ok(socket),
+        }
+    }
+
+    fn say(&mut self, name: &str, say: &Say, count: u32) -> Result<(), String> {
+        let socket = match self.sockets.contains_key(name) {
+            true => self.socket(name)?,
+            false => self.open(name, None, &[])?,
+        };
+        let sent = match say {
+            Say::Json(text) => Sent::Text(self.bindings.fill_json(text, count)?),
+            Say::Text(text) => Sent::Text(self.bindings.fill(text, count)?),
+            Say::Binary(bytes) => Sent::Binary(bytes.clone()),
+            Say::Ping => Sent::Ping,
+            Say::Pong => Sent::Pong,
+            Say::Close { .. } => {
+                self.world.close(socket);
+                return Ok(());
+            }
+            Say::Http(_) => return Err("the node takes no HTTP messages yet".to_owned()),
+        };
+        self.world.send(socket, sent);
+        Ok(())
+    }
+
+    /// Moves the clock from deadline to deadline; nothing may come before the end.
+    fn sleep(&mut self, line: &Line, duration: Duration) -> Result<(), Stopped> {
+        let begin = self.world.now().at;
+        let end = begin.after(duration);
+        loop {
+            let next = self.world.deadline().filter(|next| *next < end).unwrap_or(end);
+            self.world.advance(next);
+            let at = self.world.now().at;
+            if at >= end {
+                return Ok(());
+            }
+            if let Some(broken) = self.world.take_broken().first() {
+                return Err((line.number, format!("the node broke its contract: {broken}")));
+            }
+            let seen = self.world.take_seen();
+            let came: Vec<String> =
+                seen.into_iter().filter_map(|seen| self.got(seen)).map(|got| got.written(true).to_string()).collect();
+            if let Some(first) = came.first() {
+                let (whole, slept) = (span(duration), span(at.since(begin)));
+                return Err((
+                    line.number,
+                    format!("`@ +{whole}` sleeps past what comes at `@ +{slept}`: {first}{}", more(came.len())),
+                ));
+            }
+        }
+    }
+
+    fn happen(&mut self, happen: &Happen) -> Result<(), String> {
+        match happen {
+            Happen::Open { peer, target, headers } => drop(self.open(peer, target.as_deref(), headers)?),
+            Happen::Drop(peer) => self.world.lose(self.socket(peer)?),
+            Happen::Fault(peer, reason) => self.world.fault(self.socket(peer)?, *reason),
+            Happen::Dropped(peer, count) => self.world.dropped(self.socket(peer)?, *count),
+            Happen::Room(peer) => self.world.room(self.socket(peer)?),
+            Happen::Restart => self.world.restart().map_err(|error| format!("{error:?}"))?,
+            Happen::Drain(spread) => self.world.drain(*spread),
+            Happen::FailCommit => self.world.fail_commit(),
+            Happen::FailLoad => self.world.fail_load(),
+            Happen::HoldCommits => self.world.hold_commits(),
+            Happen::ReleaseCommits => self.world.release_commits(),
+            Happen::Revoke(peer) => {
+                let id = credential_id(self.peer(peer).1);
+                if !self.world.revoke(&id).map_err(|error| format!("{error:?}"))? {
+                    return Err(format!("`{peer}` has no credential to end"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What came, in the words of the language; none for what stories do not show.
+    fn got(&self, seen: Seen) -> Option<Got> {
+        let (socket, said) = match seen.sight {
+            Sight::Accept(socket) if self.opened.contains(&socket) => return None,
+            Sight::Accept(socket) => (Some(socket), Said::Accept),
+            Sight::Refuse(socket, response) => {
+                let headers = response.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+                let message = Message {
+                    start: response.status.to_string(),
+                    headers: headers.collect(),
+                    body: String::from_utf8_lossy(&response.body).into_owned(),
+                };
+                (Some(socket), Said::Http(message))
+            }
+            Sight::Text(socket, text) => (Some(socket), said_text(&String::from_utf8_lossy(&text))),
+            Sight::Ping(socket) => (Some(socket), Said::Ping),
+            Sight::Close(socket, code, reason) => (Some(socket), Said::Close(format!("{} {reason}", code.0))),
+            Sight::Event(event) => (None, Said::Public(event.happening.to_string())),
+            Sight::Note(_) => return None,
+        };
+        let name = |socket: Socket| {
+            let found = self.sockets.iter().find(|(_, known)| **known == socket).map(|(name, _)| (*name).to_owned());
+            found.unwrap_or_else(|| "an-older-socket".to_owned())
+        };
+        Some(Got { peer: socket.map(name), said })
+    }
+
+    fn balances(&self, story: &Story, step: &Step<'_>) -> Result<(), Stopped> {
+        for (line, id, money) in &step.balances {
+            let stopped = |why: String| (line.number, why);
+            let given = story.givens().find_map(|(_, given)| match given {
+                Given::Member(member) if member.id == **id => Some(member),
+                _ => None,
+            });
+            let network = network(given.and_then(|member| member.network.as_deref())).map_err(stopped)?;
+            let member = MemberId::parse(id).map_err(|wrong| stopped(format!("a member {wrong}")))?;
+            let known = self.world.store().member(&network, &member).map_err(|error| stopped(format!("{error:?}")))?;
+            match known {
+                Some(member) if member.balance == *money => {}
+                Some(member) => {
+                    let text = |money: &Money| format!("{} {}", money.minor, money.currency.as_str());
+                    let (expected, held) = (text(money), text(&member.balance));
+                    return Err(stopped(format!("expected a balance of {expected}, the store holds {held}")));
+                }
+                None => return Err(stopped(format!("no member is called `{id}`"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn more(count: usize) -> String {
+    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
+}

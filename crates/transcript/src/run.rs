@@ -1,0 +1,209 @@
+//! Files and folders of stories: read, played on one core and on two, rewritten when asked.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use model::setting::Mark;
+use store::Store;
+
+use crate::check::Order;
+use crate::parse::parse;
+use crate::play::{Mode, play};
+use crate::update::rewritten;
+
+/// When this environment variable is `1`, outputs that differ are rewritten.
+pub const UPDATE: &str = "TRANSCRIPT_UPDATE";
+
+/// The stories every dialect tells, by file name.
+pub const SIXTEEN: [&str; 16] = [
+    "admitted",
+    "refused",
+    "silent_before_login",
+    "taken_over",
+    "heartbeat_lost",
+    "drained",
+    "malformed_frame",
+    "too_much",
+    "operation_done",
+    "operation_declined",
+    "operation_deadline",
+    "operation_cancelled",
+    "operation_repeated",
+    "performer_lost",
+    "late_result",
+    "missed_while_away",
+];
+
+/// Of the sixteen, how many a vendor may truly not have.
+pub const MOST_NOT_APPLICABLE: usize = 3;
+
+/// How one file fared.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Its path below the folder, without its ending.
+    pub name: String,
+    /// What it is marked as.
+    pub mark: Option<Mark>,
+    /// What became of it.
+    pub result: Result<Fared, String>,
+}
+
+/// What became of a file that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fared {
+    /// It holds.
+    Holds,
+    /// It was rewritten and holds now.
+    Updated,
+    /// The vendor has no such thing.
+    NotApplicable,
+}
+
+/// How a folder fared: one result for each file, in order of their names.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Every file.
+    pub told: Vec<Told>,
+}
+
+impl Report {
+    /// Those that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &Told> {
+        self.told.iter().filter(|told| told.result.is_err())
+    }
+
+    /// Fails the test with everything that failed, or when there was no story at all.
+    ///
+    /// # Panics
+    /// Then.
+    pub fn expect_all_hold(&self) {
+        assert!(!self.told.is_empty(), "no story was found");
+        assert!(self.failed().next().is_none(), "{self}");
+    }
+
+    /// Which of the sixteen stories are missing, and whether too many are said not to apply.
+    #[must_use]
+    pub fn lacking(&self) -> Vec<String> {
+        let find = |name: &str| self.told.iter().find(|told| told.name == name);
+        let mut lacking: Vec<String> = SIXTEEN
+            .iter()
+            .filter(|name| find(name).is_none())
+            .map(|name| format!("there is no story `{name}`"))
+            .collect();
+        let absent = SIXTEEN.iter().filter_map(|name| find(name));
+        let absent = absent.filter(|told| matches!(told.result, Ok(Fared::NotApplicable))).count();
+        if absent > MOST_NOT_APPLICABLE {
+            lacking.push(format!("{absent} stories are not applicable, at most {MOST_NOT_APPLICABLE} may be"));
+        }
+        lacking
+    }
+}
+
+/// One line for each file, then every failure.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for told in &self.told {
+            let word = match &told.result {
+                Ok(Fared::Holds) => "ok",
+                Ok(Fared::Updated) => "updated",
+                Ok(Fared::NotApplicable) => "n/a",
+                Err(_) => "FAILED",
+            };
+            writeln!(f, "story {} ... {word}", told.name)?;
+        }
+        for told in self.failed() {
+            if let Err(why) = &told.result {
+                writeln!(f, "\n{why}")?;
+            }
+        }
+        let failed = self.failed().count();
+        writeln!(f, "{} stories, {failed} failed", self.told.len())
+    }
+}
+
+/// Plays every `.txt` file of a folder and of the folders in it, each on a memory store of its own.
+#[must_use]
+pub fn run_folder(folder: impl AsRef<Path>) -> Report {
+    let folder = folder.as_ref();
+    let mut files = Vec::new();
+    let mut told = Vec::new();
+    if let Err(error) = find(folder, &mut files) {
+        told.push(Told { name: folder.display().to_string(), mark: None, result: Err(error.to_string()) });
+    }
+    files.sort();
+    for file in files {
+        let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
+        let mut one = run_file(&file);
+        one.name = name.display().to_string();
+        told.push(one);
+    }
+    Report { told }
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, files)?;
+        } else if path.extension().is_some_and(|ending| ending == "txt") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Plays one file, and rewrites its outputs when the environment asks for it.
+#[must_use]
+pub fn run_file(file: &Path) -> Told {
+    let name = file.display().to_string();
+    let failed = |mark, why: String| Told { name: name.clone(), mark, result: Err(why) };
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return failed(None, format!("{name}: {error}")),
+    };
+    let update = std::env::var_os(UPDATE).is_some_and(|value| value == "1");
+    match run_text(&name, &text, update) {
+        Ok((mark, fared, new)) => match new.map(|new| fs::write(file, new)).transpose() {
+            Ok(_) => Told { name, mark, result: Ok(fared) },
+            Err(error) => failed(mark, format!("{name}: {error}")),
+        },
+        Err(why) => failed(None, why),
+    }
+}
+
+/// Plays one file's text on one core and on two; its new text when it was to be updated and differs.
+pub(crate) fn run_text(name: &str, text: &str, update: bool) -> Result<(Option<Mark>, Fared, Option<String>), String> {
+    let read = |text: &str| {
+        parse(name, text).map_err(|mistakes| {
+            mistakes.iter().map(|mistake| format!("{name}:{}: {}\n", mistake.line, mistake.what)).collect::<String>()
+        })
+    };
+    let mut story = read(text)?;
+    let again = read(&story.to_string())?;
+    if again.lines.iter().map(|line| &line.item).ne(story.lines.iter().map(|line| &line.item)) {
+        return Err(format!("{name}:1: printed and read again, the story is another:\n{again}"));
+    }
+    let mark = story.mark();
+    if story.not_applicable().is_some() {
+        return Ok((mark, Fared::NotApplicable, None));
+    }
+    let mut new = None;
+    if update && mark != Some(Mark::Doc) {
+        let mut rewrites = Vec::new();
+        let played = play(&story, 1, Order::Exact, store(), Mode::Update(&mut rewrites));
+        if !rewrites.is_empty() {
+            let rewritten = rewritten(text, &rewrites);
+            story = read(&rewritten)?;
+            new = Some(rewritten);
+        }
+        played.map_err(|failure| failure.to_string())?;
+    }
+    play(&story, 1, Order::Exact, store(), Mode::Check).map_err(|failure| failure.to_string())?;
+    play(&story, 2, Order::PerPeer, store(), Mode::Check).map_err(|failure| failure.to_string())?;
+    Ok((mark, if new.is_some() { Fared::Updated } else { Fared::Holds }, new))
+}
+
+fn store() -> Box<dyn Store> {
+    Box::new(store::memory::Memory::default())
+}

@@ -1,0 +1,241 @@
+//! What a story gives, as the World wants it: credentials, members, settings, and how each peer connects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::setting::{Setting, Value};
+use model::{
+    Attribute, Credential, CredentialId, CredentialKind, Currency, DeviceId, Dialect, GroupId, Member, MemberId, Money,
+    NetworkId, Now, Permissions, PrincipalId, Request, Role, Secret, Side, Wall,
+};
+use store::Store;
+
+use crate::story::{DEFAULT_NETWORK, DEFAULT_NOW, Given, MemberGiven, Peer, Story};
+use crate::world::{Setup, World};
+
+/// A World in which everything a story gives is there.
+///
+/// # Errors
+/// The line that gives what cannot be, and why.
+pub fn stage(story: &Story, cores: u8, mut store: Box<dyn Store>) -> Result<World, (usize, String)> {
+    let mut dialects = dialects::Config::default();
+    let mut bounds = node::Bounds::default();
+    let mut seed = [0; 8];
+    let mut wall = Wall::parse(DEFAULT_NOW).expect("the default is a time");
+    for (_, given) in story.givens() {
+        if let Given::Now(now) = given {
+            wall = *now;
+        }
+    }
+    for (line, given) in story.givens() {
+        let at = |why: String| (line, why);
+        match given {
+            Given::Now(_) => {}
+            Given::Random(bytes) => seed[..bytes.len()].copy_from_slice(bytes),
+            Given::Set { key, value } => set(&mut dialects, &mut bounds, key, value.clone()).map_err(at)?,
+            Given::Peer(peer) => {
+                if let Some(credential) = credential(peer, wall).map_err(at)? {
+                    store.add_credentials(&[credential]).map_err(|error| at(format!("{error:?}")))?;
+                }
+            }
+            Given::Member(given) => {
+                let member = member(given).map_err(at)?;
+                store.put_member(&member).map_err(|error| at(format!("{error:?}")))?;
+            }
+        }
+    }
+    let setup = Setup {
+        cores,
+        seed: u64::from_be_bytes(seed),
+        now: Now::from_millis(wall.millis()),
+        dialects: Arc::new(dialects),
+        bounds,
+    };
+    World::new(setup, store).map_err(|error| (1, format!("{error:?}")))
+}
+
+/// Puts a setting where its key says.
+fn set(dialects: &mut dialects::Config, bounds: &mut node::Bounds, key: &str, value: Value) -> Result<(), String> {
+    match key.split_once('.') {
+        Some(("node", name)) => put(node::Bounds::SETTINGS, bounds, name, value),
+        _ => dialects_set(dialects, key, value),
+    }
+}
+
+fn put<C>(settings: &[Setting<C>], section: &mut C, name: &str, value: Value) -> Result<(), String> {
+    let names = || settings.iter().map(|setting| setting.name).collect::<Vec<_>>().join(", ");
+    let setting = settings.iter().find(|setting| setting.name == name);
+    let setting = setting.ok_or_else(|| format!("no setting is called `{name}`; there are {}", names()))?;
+    (setting.set)(section, value).map_err(|right| format!("`{name}` wants {right}"))
+}
+
+fn dialects_set(_: &mut dialects::Config, key: &str, _: Value) -> Result<(), String> {
+    Err(format!("no setting is called `{key}`"))
+}
+
+/// The stored credential of a peer; none for strangers. Its id is the peer's name.
+fn credential(peer: &Peer, now: Wall) -> Result<Option<Credential>, String> {
+    let Some((key, group)) = &peer.credential else { return Ok(None) };
+    let bad = |what: &str| {
+        let what = what.to_owned();
+        move |wrong: model::BadId| format!("{what} {wrong}")
+    };
+    let subject = peer.subject.as_ref().map(|(_, subject)| subject.as_str());
+    let device = match &peer.subject {
+        Some((word, device)) if word == "device" => Some(DeviceId::parse(device).map_err(bad("a device"))?),
+        _ => None,
+    };
+    let principal = peer.principal.as_deref().or(subject).unwrap_or(&peer.name);
+    Ok(Some(Credential {
+        id: credential_id(peer),
+        dialect: peer.dialect,
+        role: peer.role,
+        network: network(peer.network.as_deref())?,
+        group: GroupId::parse(group).map_err(bad("a group"))?,
+        principal: PrincipalId::parse(principal).map_err(bad("a principal"))?,
+        subject: subject.map(Box::from),
+        device,
+        name: peer.title.as_deref().unwrap_or(&peer.name).into(),
+        secret: CredentialKind::Digest(Secret::new(key).digest()),
+        permissions: match peer.permissions.is_empty() {
+            true => Permissions::All,
+            false => Permissions::Only(peer.permissions.iter().map(|permission| permission.as_str().into()).collect()),
+        },
+        created_at: now,
+        expires_at: peer.expires,
+        revoked_at: None,
+    }))
+}
+
+/// The credential of a peer by its name in the story.
+pub(crate) fn credential_id(peer: &Peer) -> CredentialId {
+    CredentialId::parse(&peer.name).expect("a peer's name is an id")
+}
+
+/// The network of that name, or the one everybody shares.
+pub(crate) fn network(name: Option<&str>) -> Result<NetworkId, String> {
+    NetworkId::parse(name.unwrap_or(DEFAULT_NETWORK)).map_err(|wrong| format!("a network {wrong}"))
+}
+
+fn member(given: &MemberGiven) -> Result<Member, String> {
+    let id = MemberId::parse(&given.id).map_err(|wrong| format!("a member {wrong}"))?;
+    let both = BTreeSet::from([Side::Left, Side::Right]);
+    let every = given.sides.as_ref().unwrap_or(&both);
+    let attributes: BTreeMap<Box<str>, Attribute> = given
+        .attributes
+        .iter()
+        .map(|(name, json)| {
+            let attribute = Attribute {
+                json: json.as_str().into(),
+                attested: given.attested.contains(name),
+                sides: given.sides_of.get(name).unwrap_or(every).clone(),
+            };
+            (name.as_str().into(), attribute)
+        })
+        .collect();
+    let groups = given.groups.as_ref().map(|groups| groups.iter().map(|group| GroupId::parse(group)).collect());
+    let subjects = match given.subjects.is_empty() {
+        true => vec![(given.id.as_str().into(), Side::Left)],
+        false => given.subjects.iter().map(|(subject, side)| (subject.as_str().into(), *side)).collect(),
+    };
+    Ok(Member {
+        id,
+        network: network(given.network.as_deref())?,
+        groups: groups.transpose().map_err(|wrong: model::BadId| format!("a group {wrong}"))?,
+        attributes,
+        balance: given.balance.unwrap_or(Money { minor: 0, currency: Currency::USD }),
+        subjects,
+    })
+}
+
+/// The request with which a peer opens a socket.
+pub(crate) fn upgrade(
+    peer: &Peer,
+    index: usize,
+    target: Option<&str>,
+    headers: &[(String, String)],
+) -> Result<Request, String> {
+    let target = target.unwrap_or_else(|| usual_path(peer.dialect, peer.role));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut pairs = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        pairs.push((decoded(name)?.into(), decoded(value)?.into()));
+    }
+    let last = u8::try_from(index + 1).map_err(|_| "too many peers".to_owned())?;
+    Ok(Request {
+        method: "GET".into(),
+        path: path.into(),
+        query: pairs,
+        headers: headers.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
+        body: Bytes::new(),
+        peer: peer.address.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))),
+    })
+}
+
+/// Where a dialect's sockets of a role usually are.
+fn usual_path(dialect: Dialect, role: Role) -> &'static str {
+    match (dialect, role) {
+        (Dialect::Modulus, _) => "/v1",
+        (Dialect::Fingerprint | Dialect::Ordernpay, _) => "/",
+        (Dialect::Fd1, _) => "/fd1/open_websocket",
+        (Dialect::Boop, Role::Performer) => "/ws/pvs",
+        (Dialect::Boop, Role::Requester | Role::Admin) => "/ws/vendor",
+    }
+}
+
+/// `%41` as `A`.
+fn decoded(text: &str) -> Result<String, String> {
+    let wrong = || format!("expected a query with `%` and two hex digits, got `{text}`");
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        rest = more;
+        if *first == b'%' {
+            let digits = more.get(..2).and_then(|two| std::str::from_utf8(two).ok()).ok_or_else(wrong)?;
+            bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
+            rest = &more[2..];
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::parse;
+
+    fn peer(line: &str) -> Peer {
+        let story = parse("test", &format!("# mark: choice\n= {line}\n")).unwrap();
+        story.peers().next().unwrap().clone()
+    }
+
+    #[test]
+    fn a_device_is_what_it_presents_and_who_it_is() {
+        let made =
+            credential(&peer("lane boop performer device=pvs_2 key=dk group=bakery permission=scan"), Wall::default());
+        let made = made.unwrap().unwrap();
+        assert_eq!((made.id.as_str(), made.principal.as_str()), ("lane", "pvs_2"));
+        assert_eq!(made.device.as_ref().map(DeviceId::as_str), Some("pvs_2"));
+        assert_eq!(made.subject.as_deref(), Some("pvs_2"));
+        assert!(made.permissions.allow("scan") && !made.permissions.allow("other"));
+        assert_eq!(credential(&peer("stranger boop requester"), Wall::default()), Ok(None));
+    }
+
+    #[test]
+    fn an_upgrade_goes_to_the_usual_path_or_the_written_one() {
+        let lane = peer("lane boop performer");
+        let usual = upgrade(&lane, 0, None, &[]).unwrap();
+        assert_eq!((&*usual.path, usual.peer.to_string()), ("/ws/pvs", "192.0.2.1".to_owned()));
+        let other = upgrade(&lane, 1, Some("/x?token=a%20b&c"), &[("origin".into(), "y".into())]).unwrap();
+        assert_eq!(
+            (other.query("token"), other.query("c"), other.header("origin")),
+            (Some("a b"), Some(""), Some("y"))
+        );
+        assert!(upgrade(&lane, 1, Some("/x?token=%4"), &[]).is_err());
+    }
+}
