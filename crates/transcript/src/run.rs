@@ -207,3 +207,59 @@ pub(crate) fn run_text(name: &str, text: &str, update: bool) -> Result<(Option<M
 fn store() -> Box<dyn Store> {
     Box::new(store::memory::Memory::default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOBODY: &str = "# Nobody serves that path.\n# mark: choice\n= a boop requester\n\n! open a /nowhere\n";
+
+    #[test]
+    fn what_came_is_written_down_on_request_and_holds_from_then_on() {
+        let told = run_text("nobody.txt", NOBODY, false).unwrap_err();
+        assert!(told.starts_with("nobody.txt:5: it came and is not written\n  expected  nothing\n  got       a< 404"), "{told}");
+        let (_, fared, new) = run_text("nobody.txt", NOBODY, true).unwrap();
+        let new = new.unwrap();
+        assert!(new.starts_with(&format!("{NOBODY}< 404")), "{new}");
+        assert_eq!(fared, Fared::Updated);
+        let (_, fared, newer) = run_text("nobody.txt", &new, true).unwrap();
+        assert_eq!((fared, newer), (Fared::Holds, None));
+    }
+
+    #[test]
+    fn what_the_vendor_says_is_never_rewritten() {
+        let doc = NOBODY.replace("# mark: choice", "# mark: doc\n# from: nowhere, nothing");
+        assert!(run_text("nobody.txt", &doc, true).is_err());
+    }
+
+    #[test]
+    fn what_does_not_come_fails_with_its_line() {
+        let missing = format!("{NOBODY}< 404\n  $body\n\n! restart\n< ping\n");
+        let told = run_text("nobody.txt", &missing, false).unwrap_err();
+        assert!(told.contains("nobody.txt:10: it did not come\n  expected  < ping\n  got       nothing\n"), "{told}");
+        let over = format!("{NOBODY}< 404\n  $body\n\n> ping\n");
+        let told = run_text("nobody.txt", &over, false).unwrap_err();
+        assert!(told.contains("nobody.txt:9: the socket of `a` is over; `! open a` makes another"), "{told}");
+    }
+
+    #[test]
+    fn settings_and_balances_are_named() {
+        let unknown = NOBODY.replace("! open", "= set node.patience 3\n! open");
+        let told = run_text("nobody.txt", &unknown, false).unwrap_err();
+        assert!(told.contains("nobody.txt:5: no setting is called `patience`; there are asks_per_session"), "{told}");
+        let poor = "# mark: choice\n= a boop requester\n= member usr_1 balance=5 USD\n? balance usr_1 5 USD\n? balance usr_1 6 USD\n";
+        let told = run_text("poor.txt", poor, false).unwrap_err();
+        assert!(told.contains("poor.txt:5: expected a balance of 6 USD, the store holds 5 USD"), "{told}");
+    }
+
+    #[test]
+    fn the_sixteen_are_looked_for() {
+        let told = |name: &str, fared| Told { name: name.to_owned(), mark: None, result: Ok(fared) };
+        let mut report = Report { told: SIXTEEN.iter().map(|name| told(name, Fared::Holds)).collect() };
+        assert!(report.lacking().is_empty());
+        report.told.remove(0);
+        report.told[..4].iter_mut().for_each(|told| told.result = Ok(Fared::NotApplicable));
+        let lacking = report.lacking();
+        assert_eq!(lacking, ["there is no story `admitted`", "4 stories are not applicable, at most 3 may be"]);
+    }
+}
