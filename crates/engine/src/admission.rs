@@ -61,9 +61,8 @@ impl Group {
             turn.answer(previous.route, previous.ask, Tell::NotAdmitted(NotAdmitted::Occupied));
             return;
         }
-        if let Some(session) = self.sessions.get_mut(&holder) {
-            session.displaced = true;
-        }
+        let Some(session) = self.sessions.get_mut(&holder).filter(|session| !session.displaced) else { return };
+        session.displaced = true;
         turn.tell(holder, Tell::Displaced);
     }
 
