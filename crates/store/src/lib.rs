@@ -1,23 +1,50 @@
 //! What must survive: one trait, SQLite and memory behind it, one conformance suite.
+//!
+//! [`sqlite::Sqlite`] is what production runs; [`memory::Memory`] is for stories and tests. Both say the same
+//! to the same calls, and the suite in `tests/` holds them to it. Who calls when, and from which thread, is
+//! the shell's business.
 
+pub mod memory;
+mod refusal;
+pub mod seal;
+pub mod sqlite;
+
+use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{
-    Commit, CommitError, Credential, CredentialId, GroupId, Loaded, Member, MemberId, NetworkId, OperationRow,
-    Partition, RequestKey, Settled, Timestamp, Wall,
+    Commit, CommitError, Credential, CredentialId, DeviceRow, GroupId, Loaded, Member, MemberId, Money, NetworkId,
+    OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Wall,
 };
+
+pub use memory::Memory;
+pub use seal::{Seal, SealError};
+pub use sqlite::{Reader, Sqlite};
+
+/// Answers after the outcome that are kept beside one operation; what comes after them is not written.
+pub const LATE_ANSWERS_PER_OPERATION: usize = 16;
 
 /// A place where things survive. Calls block; the shell gives it a thread.
 pub trait Store: Send {
     /// Takes ownership of partitions: each gets a new, durable fence, and what its owner starts from:
-    /// running operations, those that ended at or after `horizon` or are still owed, mail, devices.
+    /// running operations, those that ended at or after `horizon` or are still owed, oldest first, and the
+    /// mail in the order it was owed. Answers in the order of `partitions`.
     ///
     /// # Errors
     /// [`StoreError`]; then no fence has moved.
     fn load(&mut self, partitions: &[Partition], horizon: Timestamp) -> Result<Vec<Loaded>, StoreError>;
 
-    /// Makes batches durable in one transaction. A batch under an old fence fails alone; when the
-    /// transaction fails, all fail and nothing of them is there. Answers in order.
+    /// Makes batches durable, as many together as the store's bound allows. Answers in order.
+    ///
+    /// A batch under an old fence, or one that asks for what can not be, fails alone: an unknown operation,
+    /// an operation of another partition, money that is not there, a service that panics. When a
+    /// transaction fails, all its batches fail and nothing of them is there.
+    ///
+    /// In a batch the writes come first, then the settles. An operation accepted twice stays as it was; of
+    /// two outcomes the first stays, and a settle answers with the one that is there; mail for an operation
+    /// that is owed already, late answers of an operation that is not stored, and paying what is not owed
+    /// change nothing.
     fn commit(&mut self, commits: &[Commit]) -> Vec<Result<Vec<Settled>, CommitError>>;
 
     /// The newest operation of a group under a key.
@@ -44,7 +71,8 @@ pub trait Store: Send {
     /// [`StoreError::Exists`] when an id is taken.
     fn add_credentials(&mut self, credentials: &[Credential]) -> Result<(), StoreError>;
 
-    /// Ends a credential at `at`, now or in the future (the overlap of a rotation). True when it was there and good.
+    /// Ends a credential at `at`: when that is not after `now` it is revoked, else it expires then, or when
+    /// it would have anyway (the overlap of a rotation). True when it was there and good.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -53,7 +81,7 @@ pub trait Store: Send {
     /// Adds a member, or replaces what is known of it except the balance.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when a subject belongs to another member.
+    /// [`StoreError::Exists`] when a subject belongs to another member, or is given twice.
     fn put_member(&mut self, member: &Member) -> Result<(), StoreError>;
 
     /// One member with the balance of now.
@@ -62,11 +90,73 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn member(&self, network: &NetworkId, id: &MemberId) -> Result<Option<Member>, StoreError>;
 
-    /// Every operation from `after` on, oldest first, at most `limit`: for ledgers and checks.
+    /// Every operation after `after`, oldest first, at most `limit`: for ledgers and checks.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn operations(&self, after: Option<model::OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError>;
+    fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError>;
+}
+
+/// What operators and checks may look at beside what the gateway needs.
+pub trait Inspect: Store {
+    /// The devices of a group that ever had a session, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn devices(&self, group: &GroupId) -> Result<Vec<DeviceRow>, StoreError>;
+
+    /// What came after the outcome of an operation, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn late_answers(&self, operation: OperationId) -> Result<Vec<LateAnswer>, StoreError>;
+
+    /// Every account, by network and member.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+}
+
+/// An answer that came after the outcome.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LateAnswer {
+    /// What it said.
+    pub body: Bytes,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl fmt::Debug for LateAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LateAnswer").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// What a member had, spent and has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Where the member is registered.
+    pub network: NetworkId,
+    /// Whose it is.
+    pub member: MemberId,
+    /// What was there when the member was added.
+    pub opening: Money,
+    /// What is there now.
+    pub balance: Money,
+    /// How many operations took something.
+    pub debits: u64,
+    /// What they took together, in the smallest unit of the balance's currency.
+    pub debited: i64,
+}
+
+impl Account {
+    /// Whether the opening balance is what was taken and what is left.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        self.opening.currency == self.balance.currency
+            && self.balance.minor.checked_add(self.debited) == Some(self.opening.minor)
+    }
 }
 
 /// Why the store could not.
@@ -81,3 +171,14 @@ pub enum StoreError {
     /// The place itself failed: disk, permissions, corruption.
     Unavailable(Arc<str>),
 }
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists(what) | Self::Locked(what) | Self::Foreign(what) => f.write_str(what),
+            Self::Unavailable(cause) => write!(f, "the store is not available: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

@@ -1,0 +1,358 @@
+//! Everything in memory, for stories and tests: the same answers as SQLite, gone with the process.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use model::{
+    Commit, CommitError, Credential, CredentialId, Decision, DeviceId, DeviceRow, Fence, GroupId, Loaded, MailRow,
+    Member, MemberId, NetworkId, OperationId, OperationRow, Outcome, Partition, RequestKey, Settle, Settled, Timestamp,
+    Wall, Write,
+};
+
+use crate::refusal::{self, Refusal};
+use crate::{Account, Inspect, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError};
+
+/// A store in memory. A clone is another handle on the same data: keep one, drop the other, and the data
+/// has survived a restart.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<State>>);
+
+impl Memory {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the next call of [`Store::commit`] that has something to do fail as a whole.
+    pub fn fail_next_commit(&self) {
+        self.state().fail_next_commit = true;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    fail_next_commit: bool,
+    fences: BTreeMap<Partition, Fence>,
+    operations: Table<OperationId, OperationRow>,
+    /// The newest operation under a key.
+    newest: Table<(GroupId, RequestKey), OperationId>,
+    late: Table<OperationId, Vec<LateAnswer>>,
+    devices: Table<(GroupId, DeviceId), DeviceRow>,
+    /// What is owed, with its place in the order.
+    mail: Table<OperationId, (u64, MailRow)>,
+    mail_places: u64,
+    accounts: Table<(NetworkId, MemberId), Account>,
+    members: BTreeMap<(NetworkId, MemberId), Member>,
+    subjects: BTreeMap<(NetworkId, Box<str>), MemberId>,
+    credentials: Vec<Credential>,
+    credentials_version: u64,
+}
+
+/// A map that can take back what was done to it since it was last kept.
+struct Table<K, V> {
+    rows: BTreeMap<K, V>,
+    before: Vec<(K, Option<V>)>,
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), before: Vec::new() }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Table<K, V> {
+    fn put(&mut self, key: K, value: V) {
+        let before = self.rows.insert(key.clone(), value);
+        self.before.push((key, before));
+    }
+
+    fn remove(&mut self, key: K) {
+        let before = self.rows.remove(&key);
+        self.before.push((key, before));
+    }
+
+    fn keep(&mut self) {
+        self.before.clear();
+    }
+
+    fn take_back(&mut self) {
+        for (key, before) in mem::take(&mut self.before).into_iter().rev() {
+            match before {
+                Some(value) => self.rows.insert(key, value),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+}
+
+impl Store for Memory {
+    fn load(&mut self, partitions: &[Partition], horizon: Timestamp) -> Result<Vec<Loaded>, StoreError> {
+        let mut state = self.state();
+        Ok(partitions.iter().map(|partition| state.load(*partition, horizon)).collect())
+    }
+
+    fn commit(&mut self, commits: &[Commit]) -> Vec<Result<Vec<Settled>, CommitError>> {
+        let mut state = self.state();
+        if !commits.is_empty() && mem::take(&mut state.fail_next_commit) {
+            return commits.iter().map(|_| Err(CommitError::Unavailable(Arc::from("made to fail")))).collect();
+        }
+        commits.iter().map(|commit| state.commit(commit)).collect()
+    }
+
+    fn earlier(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
+        let state = self.state();
+        let newest = state.newest.rows.get(&(group.clone(), key.clone()));
+        Ok(newest.and_then(|id| state.operations.rows.get(id)).cloned())
+    }
+
+    fn credentials_version(&self) -> Result<u64, StoreError> {
+        Ok(self.state().credentials_version)
+    }
+
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
+        let mut credentials = self.state().credentials.clone();
+        credentials.sort_by_key(|credential| credential.created_at);
+        Ok(credentials)
+    }
+
+    fn add_credentials(&mut self, credentials: &[Credential]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let mut all = state.credentials.clone();
+        for credential in credentials {
+            if all.iter().any(|there| there.id == credential.id) {
+                return Err(StoreError::Exists(format!("there is a credential {} already", credential.id)));
+            }
+            all.push(credential.clone());
+        }
+        if !credentials.is_empty() {
+            state.credentials = all;
+            state.credentials_version += 1;
+        }
+        Ok(())
+    }
+
+    fn end_credential(&mut self, id: &CredentialId, at: Wall, now: Wall) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let Some(credential) = state.credentials.iter_mut().find(|credential| credential.id == *id) else {
+            return Ok(false);
+        };
+        if credential.revoked_at.is_some() || credential.expires_at.is_some_and(|end| end <= now) {
+            return Ok(false);
+        }
+        if at <= now {
+            credential.revoked_at = Some(at);
+        } else {
+            credential.expires_at = Some(credential.expires_at.map_or(at, |end| end.min(at)));
+        }
+        state.credentials_version += 1;
+        Ok(true)
+    }
+
+    fn put_member(&mut self, member: &Member) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let mut subjects = state.subjects.clone();
+        subjects.retain(|(network, _), holder| *network != member.network || *holder != member.id);
+        for (subject, _) in &member.subjects {
+            if subjects.insert((member.network.clone(), subject.clone()), member.id.clone()).is_some() {
+                return Err(StoreError::Exists(format!("a subject of member {} is taken already", member.id)));
+            }
+        }
+        state.subjects = subjects;
+        let key = (member.network.clone(), member.id.clone());
+        if !state.accounts.rows.contains_key(&key) {
+            let account = Account {
+                network: member.network.clone(),
+                member: member.id.clone(),
+                opening: member.balance,
+                balance: member.balance,
+                debits: 0,
+                debited: 0,
+            };
+            state.accounts.put(key.clone(), account);
+            state.accounts.keep();
+        }
+        state.members.insert(key, member.clone());
+        Ok(())
+    }
+
+    fn member(&self, network: &NetworkId, id: &MemberId) -> Result<Option<Member>, StoreError> {
+        Ok(self.state().member(network, id))
+    }
+
+    fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
+        let state = self.state();
+        let rows = state.operations.rows.values();
+        Ok(rows.filter(|row| after.is_none_or(|after| row.id > after)).take(limit).cloned().collect())
+    }
+}
+
+impl Inspect for Memory {
+    fn devices(&self, group: &GroupId) -> Result<Vec<DeviceRow>, StoreError> {
+        Ok(self.state().devices.rows.values().filter(|row| row.group == *group).cloned().collect())
+    }
+
+    fn late_answers(&self, operation: OperationId) -> Result<Vec<LateAnswer>, StoreError> {
+        Ok(self.state().late.rows.get(&operation).cloned().unwrap_or_default())
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        Ok(self.state().accounts.rows.values().cloned().collect())
+    }
+}
+
+impl State {
+    fn load(&mut self, partition: Partition, horizon: Timestamp) -> Loaded {
+        let fence = self.fences.entry(partition).or_default();
+        fence.0 += 1;
+        let fence = *fence;
+        let wanted = |row: &&OperationRow| {
+            row.id.partition() == partition
+                && (row.outcome.as_ref().is_none_or(|(_, at)| *at >= horizon) || self.mail.rows.contains_key(&row.id))
+        };
+        let mut mail: Vec<&(u64, MailRow)> =
+            self.mail.rows.values().filter(|(_, row)| row.operation.partition() == partition).collect();
+        mail.sort_by_key(|(place, _)| *place);
+        Loaded {
+            partition,
+            fence,
+            operations: self.operations.rows.values().filter(wanted).cloned().collect(),
+            mail: mail.into_iter().map(|(_, row)| row.clone()).collect(),
+        }
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<Vec<Settled>, CommitError> {
+        if self.fences.get(&commit.partition) != Some(&commit.fence) {
+            return Err(CommitError::Fenced);
+        }
+        let done = self.apply(commit);
+        let all = |state: &mut Self, kept: bool| {
+            macro_rules! each {
+                ($($table:ident)*) => { $(if kept { state.$table.keep() } else { state.$table.take_back() })* };
+            }
+            each!(operations newest late devices mail accounts);
+        };
+        all(self, done.is_ok());
+        Ok(done?)
+    }
+
+    fn apply(&mut self, commit: &Commit) -> Result<Vec<Settled>, Refusal> {
+        for write in &commit.writes {
+            self.write(commit.partition, write)?;
+        }
+        commit.settles.iter().map(|settle| self.settle(commit.partition, settle)).collect()
+    }
+
+    fn write(&mut self, partition: Partition, write: &Write) -> Result<(), Refusal> {
+        match write {
+            Write::Accepted(row) => {
+                refusal::belongs(partition, row.id)?;
+                if self.operations.rows.contains_key(&row.id) {
+                    return Ok(());
+                }
+                let key = (row.group.clone(), row.key.clone());
+                if self.newest.rows.get(&key).is_none_or(|newest| *newest < row.id) {
+                    self.newest.put(key, row.id);
+                }
+                self.operations.put(row.id, (**row).clone());
+            }
+            Write::Ended { operation, outcome, at } => {
+                refusal::belongs(partition, *operation)?;
+                self.end(*operation, outcome, *at)?;
+            }
+            Write::Owed(mail) => self.owe(partition, mail)?,
+            Write::Paid { operation } => {
+                refusal::belongs(partition, *operation)?;
+                self.mail.remove(*operation);
+            }
+            Write::LateAnswer { operation, body, at } => {
+                refusal::belongs(partition, *operation)?;
+                if !self.operations.rows.contains_key(operation) {
+                    return Ok(());
+                }
+                let mut late = self.late.rows.get(operation).cloned().unwrap_or_default();
+                if late.len() < LATE_ANSWERS_PER_OPERATION {
+                    late.push(LateAnswer { body: body.clone(), at: *at });
+                    self.late.put(*operation, late);
+                }
+            }
+            Write::Seen(device) => {
+                let key = (device.group.clone(), device.device.clone());
+                let before = self.devices.rows.get(&key).map_or(device.last_seen_at, |row| row.last_seen_at);
+                let row = DeviceRow { last_seen_at: device.last_seen_at.max(before), ..device.clone() };
+                self.devices.put(key, row);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, operation: OperationId, outcome: &Outcome, at: Timestamp) -> Result<(), Refusal> {
+        let row = self.operations.rows.get(&operation).ok_or(Refusal::NotStored(operation))?;
+        if row.outcome.is_none() {
+            let row = OperationRow { outcome: Some((outcome.clone(), at)), ..row.clone() };
+            self.operations.put(operation, row);
+        }
+        Ok(())
+    }
+
+    fn owe(&mut self, partition: Partition, mail: &MailRow) -> Result<(), Refusal> {
+        refusal::belongs(partition, mail.operation)?;
+        if !self.operations.rows.contains_key(&mail.operation) {
+            return Err(Refusal::NotStored(mail.operation));
+        }
+        if !self.mail.rows.contains_key(&mail.operation) {
+            self.mail_places += 1;
+            self.mail.put(mail.operation, (self.mail_places, mail.clone()));
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, partition: Partition, settle: &Settle) -> Result<Settled, Refusal> {
+        let question = &settle.question;
+        refusal::belongs(partition, question.operation)?;
+        let row = self.operations.rows.get(&question.operation).ok_or(Refusal::NotStored(question.operation))?;
+        if let Some((outcome, _)) = &row.outcome {
+            return Ok(Settled::Outcome(outcome.clone()));
+        }
+        let holder = settle
+            .subject
+            .as_ref()
+            .and_then(|subject| self.subjects.get(&(question.network.clone(), subject.clone())).cloned());
+        let member = holder.and_then(|id| self.member(&question.network, &id));
+        let Decision { settled, debit } = refusal::decide(settle, member.as_ref())?;
+        let Settled::Outcome(outcome) = &settled else { return Ok(settled) };
+        self.end(question.operation, outcome, settle.at)?;
+        if let Some(mail) = &settle.owed {
+            self.owe(partition, mail)?;
+        }
+        if let Some(debit) = debit {
+            let key = (question.network.clone(), debit.member.clone());
+            let account = self.accounts.rows.get(&key).cloned();
+            let left = refusal::take(question.operation, &debit, account.as_ref().map(|account| account.balance))?;
+            if let Some(mut account) = account {
+                account.balance = left;
+                account.debits += 1;
+                account.debited += debit.money.minor;
+                self.accounts.put(key, account);
+            }
+        }
+        Ok(settled)
+    }
+
+    fn member(&self, network: &NetworkId, id: &MemberId) -> Option<Member> {
+        let key = (network.clone(), id.clone());
+        let account = self.accounts.rows.get(&key)?;
+        self.members.get(&key).map(|member| Member { balance: account.balance, ..member.clone() })
+    }
+}

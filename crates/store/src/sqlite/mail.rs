@@ -1,0 +1,92 @@
+//! What is owed, and the devices that had sessions.
+
+use std::collections::BTreeMap;
+
+use model::{DeviceId, DeviceRow, Dialect, GroupId, MailRow, OperationId, Partition, PrincipalId};
+use rusqlite::{Connection, params};
+
+use super::column::{self, get, named};
+use super::fault::Fault;
+use super::operation;
+use crate::refusal::Refusal;
+
+/// Puts an outcome at the end of what a partition owes; one that is owed already keeps its place.
+pub(super) fn owe(db: &Connection, mail: &MailRow) -> Result<(), Fault> {
+    const SQL: &str = "
+        INSERT INTO mailboxes (operation, partition, place, group_name, principal, until)
+        SELECT ?1, ?2, (SELECT coalesce(max(place) + 1, 0) FROM mailboxes WHERE partition = ?2), ?3, ?4, ?5
+        WHERE true
+        ON CONFLICT (operation) DO NOTHING";
+    if !operation::is_stored(db, mail.operation)? {
+        return Err(Refusal::NotStored(mail.operation).into());
+    }
+    db.prepare_cached(SQL)?.execute(params![
+        operation::id(mail.operation),
+        mail.operation.partition().0,
+        mail.group.as_str(),
+        mail.principal.as_str(),
+        column::millis(mail.until),
+    ])?;
+    Ok(())
+}
+
+/// Owes it no more.
+pub(super) fn paid(db: &Connection, operation: OperationId) -> Result<(), Fault> {
+    const SQL: &str = "DELETE FROM mailboxes WHERE operation = ?1";
+    db.prepare_cached(SQL)?.execute([operation::id(operation)])?;
+    Ok(())
+}
+
+/// What partitions owe, each in the order it was owed.
+pub(super) fn load(db: &Connection, partitions: &[Partition]) -> Result<BTreeMap<Partition, Vec<MailRow>>, Fault> {
+    const SQL: &str =
+        "SELECT operation, group_name, principal, until FROM mailboxes WHERE partition = ?1 ORDER BY place";
+    let mut loaded = BTreeMap::new();
+    let mut statement = db.prepare_cached(SQL)?;
+    for partition in partitions {
+        let mut rows = statement.query([partition.0])?;
+        let mut mail = Vec::new();
+        while let Some(row) = rows.next()? {
+            mail.push(MailRow {
+                operation: OperationId::from_number(get(row, 0, "mailboxes.operation")?),
+                group: named(row, 1, "mailboxes.group_name", |text| GroupId::parse(text).ok())?,
+                principal: named(row, 2, "mailboxes.principal", |text| PrincipalId::parse(text).ok())?,
+                until: column::timestamp(row, 3, "mailboxes.until")?,
+            });
+        }
+        loaded.insert(*partition, mail);
+    }
+    Ok(loaded)
+}
+
+/// Notes that a device had a session; time does not go back.
+pub(super) fn seen(db: &Connection, device: &DeviceRow) -> Result<(), Fault> {
+    const SQL: &str = "
+        INSERT INTO devices (group_name, device, dialect, last_seen_at) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (group_name, device) DO UPDATE
+        SET dialect = excluded.dialect, last_seen_at = max(last_seen_at, excluded.last_seen_at)";
+    db.prepare_cached(SQL)?.execute(params![
+        device.group.as_str(),
+        device.device.as_str(),
+        device.dialect.name(),
+        column::millis(device.last_seen_at),
+    ])?;
+    Ok(())
+}
+
+/// The devices of a group, by name.
+pub(super) fn devices(db: &Connection, group: &GroupId) -> Result<Vec<DeviceRow>, Fault> {
+    const SQL: &str = "SELECT device, dialect, last_seen_at FROM devices WHERE group_name = ?1 ORDER BY device";
+    let mut statement = db.prepare_cached(SQL)?;
+    let mut rows = statement.query([group.as_str()])?;
+    let mut devices = Vec::new();
+    while let Some(row) = rows.next()? {
+        devices.push(DeviceRow {
+            group: group.clone(),
+            device: named(row, 0, "devices.device", |text| DeviceId::parse(text).ok())?,
+            dialect: named(row, 1, "devices.dialect", |text| text.parse::<Dialect>().ok())?,
+            last_seen_at: column::timestamp(row, 2, "devices.last_seen_at")?,
+        });
+    }
+    Ok(devices)
+}
