@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use model::{Admit, Alert, AskId, Happening, NotAdmitted, Role, Route, Takeover, Tell, Timestamp, Window};
+use model::{Admit, Alert, AskId, DeviceId, Happening, NotAdmitted, Role, Route, Takeover, Tell, Timestamp, Window};
 
 use crate::group::{Group, Session};
 use crate::timers::Timer;
@@ -29,6 +29,14 @@ impl Single {
     pub(crate) fn newcomer(&self) -> Option<Route> {
         self.newcomer.as_ref().map(|newcomer| newcomer.route)
     }
+}
+
+/// A displaced session that is over for us, while its connection still ends.
+#[derive(Debug)]
+pub(crate) struct Parting {
+    single: Box<str>,
+    /// The device it was: a result that was on its way is still a fact.
+    pub(crate) device: Option<DeviceId>,
 }
 
 impl Group {
@@ -76,7 +84,7 @@ impl Group {
         if let Some(name) = &session.single {
             if session.displaced {
                 turn.routes.insert(from, self.id.clone());
-                self.partings.insert(from, name.clone());
+                self.partings.insert(from, Parting { single: name.clone(), device: session.device.clone() });
                 turn.timers.set(Timer::Parting(from), Some(turn.now.at.after(bounds::PARTING)));
             }
             if self.singles.get(name).is_some_and(|single| single.holder == Some(from)) {
@@ -94,7 +102,7 @@ impl Group {
 
     /// The connection of a displaced session has ended. Only a peer that was alive makes a takeover count.
     pub(crate) fn parted(&mut self, turn: &mut Turn<'_>, from: Route, alive: bool) {
-        let Some(name) = self.partings.remove(&from) else { return };
+        let Some(Parting { single: name, device: _ }) = self.partings.remove(&from) else { return };
         turn.routes.remove(&from);
         turn.timers.set(Timer::Parting(from), None);
         if alive {
@@ -156,7 +164,11 @@ impl Group {
         }
     }
 
+    /// A newcomer does not wait any longer; or a session that was let go says so late, and is only parting.
     fn newcomer_left(&mut self, turn: &mut Turn<'_>, from: Route) {
+        if self.partings.contains_key(&from) {
+            return;
+        }
         turn.routes.remove(&from);
         for single in self.singles.values_mut() {
             if single.newcomer() == Some(from) {

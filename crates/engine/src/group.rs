@@ -9,7 +9,7 @@ use model::{
 };
 
 use crate::Turn;
-use crate::admission::Single;
+use crate::admission::{Parting, Single};
 use crate::mailbox::Known;
 use crate::operation::Operation;
 use crate::port::Output;
@@ -22,7 +22,7 @@ pub(crate) struct Group {
     pub(crate) id: GroupId,
     pub(crate) sessions: BTreeMap<Route, Session>,
     pub(crate) singles: BTreeMap<Box<str>, Single>,
-    pub(crate) partings: BTreeMap<Route, Box<str>>,
+    pub(crate) partings: BTreeMap<Route, Parting>,
     pub(crate) known: BTreeMap<PrincipalId, Known>,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) operations: BTreeMap<OperationId, Operation>,

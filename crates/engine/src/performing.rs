@@ -147,8 +147,7 @@ impl Group {
             Which::Id(operation) => (Some(*operation), None),
             Which::Key(key) => (self.keys.get(key).copied(), Some(key.clone())),
         };
-        let session = self.sessions.get(&from).filter(|session| session.role == Role::Performer);
-        let Some(device) = session.and_then(|session| session.device.clone()) else {
+        let Some(device) = self.device_behind(from) else {
             return turn.answer(from, id, Tell::Taken { operation: found, key, taken: Taken::NotYours });
         };
         let Some(work) = found.and_then(|operation| self.operations.get_mut(&operation)) else {
@@ -175,6 +174,13 @@ impl Group {
             }
         };
         turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken });
+    }
+
+    /// The device a session is, or was until it was let go a moment ago.
+    fn device_behind(&self, from: Route) -> Option<DeviceId> {
+        let session = self.sessions.get(&from).filter(|session| session.role == Role::Performer);
+        let parting = || self.partings.get(&from).and_then(|parting| parting.device.clone());
+        session.map_or_else(parting, |session| session.device.clone())
     }
 
     /// The service has decided on an answer, and what it decided is durable.
