@@ -16,3 +16,7 @@ pub const HANDOVER: Duration = Duration::from_secs(1);
 pub const PARTING: Duration = Duration::from_secs(30);
 /// Names one performer may serve.
 pub const NAMES_PER_PERFORMER: usize = 256;
+/// How long the failure of work is owed whose kind nobody knows any more after a restart.
+pub const ORPHAN_OWED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many such failures are owed to one requester.
+pub const ORPHAN_OWED_MOST: u32 = 1_000;

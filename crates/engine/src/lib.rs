@@ -69,7 +69,7 @@ impl Partition {
             epochs: 0,
         };
         for row in loaded.operations {
-            let Some(rules) = rules(row.dialect, &row.kind) else { continue };
+            let rules = rules(row.dialect, &row.kind);
             partition.last_operation = partition.last_operation.max(Some(row.id));
             partition.places.insert(row.id, row.group.clone());
             let (fence, group) = (partition.fence, row.group.clone());

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{
-    AskId, Capacity, Certainty, DeviceId, Dialect, Durability, MailRow, NetworkId, OperationId, OperationRow, Outcome,
-    PrincipalId, Reoffer, RequestKey, Route, Rules, Target, Tell, Timestamp, Write,
+    Absent, AskId, Capacity, Certainty, DeviceId, Dialect, Durability, Late, MailRow, NetworkId, OperationId,
+    OperationRow, Outcome, PerformerLost, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost, Route, Rules,
+    Target, Tell, Timestamp, Write,
 };
 
+use crate::bounds;
 use crate::group::Group;
 use crate::timers::{Timer, Timers};
 
@@ -57,6 +59,8 @@ pub(crate) enum State {
     Held { until: Timestamp, started: bool },
     /// For our service's decision on an answer.
     Settling { device: DeviceId, from: Route, ask: AskId, owed_until: Timestamp },
+    /// For the first turn after a restart, to fail: its dialect no longer knows this kind of work.
+    Orphaned,
     /// For nothing: it has its outcome.
     Ended { outcome: Outcome, forget_at: Timestamp },
 }
@@ -98,6 +102,7 @@ impl Operation {
             State::Started => Some(self.answer_by),
             State::Held { until, .. } => Some(self.answer_by.min(*until)),
             State::Settling { .. } => None,
+            State::Orphaned => Some(self.accepted_at),
             State::Ended { forget_at, .. } => Some(*forget_at),
         }
     }
@@ -136,11 +141,14 @@ impl Operation {
 }
 
 impl Group {
-    /// Takes an operation back from the store.
-    pub(crate) fn restore(&mut self, row: OperationRow, rules: Arc<Rules>, timers: &mut Timers) {
+    /// Takes an operation back from the store. One of a kind nobody knows any more is kept to be ended.
+    pub(crate) fn restore(&mut self, row: OperationRow, rules: Option<Arc<Rules>>, timers: &mut Timers) {
+        let known = rules.is_some();
+        let rules = rules.unwrap_or_else(orphan_rules);
         let state = match row.outcome {
             Some((outcome, at)) => State::Ended { outcome, forget_at: at.after(rules.remember.max(rules.owed_for)) },
-            None => State::Waiting,
+            None if known => State::Waiting,
+            None => State::Orphaned,
         };
         let work = Operation {
             id: row.id,
@@ -202,4 +210,21 @@ impl Group {
         }
         Some(MailRow { operation: work.id, group: self.id.clone(), principal: work.requester.clone(), until })
     }
+}
+
+/// How work behaves whose kind is no longer known: it fails, and that is owed.
+fn orphan_rules() -> Arc<Rules> {
+    Arc::new(Rules {
+        capacity: Capacity::Many(0),
+        absent: Absent::Refuse,
+        performer_lost: PerformerLost::OthersGoOn,
+        requester_lost: RequesterLost::GoOn,
+        repeat: Repeat::Refuse,
+        reoffer: Reoffer::Never,
+        late: Late::Record,
+        durability: Durability::Durable,
+        remember: bounds::ORPHAN_OWED_FOR,
+        owed_for: bounds::ORPHAN_OWED_FOR,
+        owed_most: bounds::ORPHAN_OWED_MOST,
+    })
 }

@@ -22,6 +22,7 @@ impl Group {
                 | State::Started
                 | State::Held { .. }
                 | State::Settling { .. }
+                | State::Orphaned
                 | State::Ended { .. },
                 _,
             ) => {
@@ -65,7 +66,11 @@ impl Group {
             .filter(|work| match work.state {
                 State::Waiting => true,
                 State::Offered { .. } => work.target == Target::AnyOfGroup,
-                State::Started | State::Held { .. } | State::Settling { .. } | State::Ended { .. } => false,
+                State::Started
+                | State::Held { .. }
+                | State::Settling { .. }
+                | State::Orphaned
+                | State::Ended { .. } => false,
             })
             .map(|work| work.id)
             .collect();
@@ -169,7 +174,7 @@ impl Group {
                 Taken::Late(Some(how))
             }
             State::Settling { .. } => Taken::Deciding,
-            State::Waiting | State::Offered { .. } | State::Started | State::Held { .. } => {
+            State::Waiting | State::Offered { .. } | State::Started | State::Held { .. } | State::Orphaned => {
                 return self.running_answer(turn, from, id, operation, device, answer.verdict);
             }
         };

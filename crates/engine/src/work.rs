@@ -137,6 +137,10 @@ impl Group {
                 self.end(turn, operation, Outcome::Expired { certainty }, None);
             }
             State::Settling { .. } => {}
+            State::Orphaned => {
+                let outcome = Outcome::Failed { cause: FailCause::Service, certainty, body: bytes::Bytes::new() };
+                self.end(turn, operation, outcome, None);
+            }
             State::Ended { .. } => {
                 turn.places.remove(&operation);
                 if let Some(work) = self.operations.remove(&operation)
