@@ -1,0 +1,46 @@
+//! The thin async shell: one task for each connection, around any machine. Everything it decides, a machine decided.
+
+mod clock;
+mod dial;
+mod drive;
+mod endpoint;
+mod handle;
+mod listener;
+mod random;
+mod tls;
+mod upgrade;
+
+use tokio::sync::mpsc;
+
+pub(crate) use clock::Clock;
+pub use dial::{Dial, Dialing, Stream};
+use drive::Driver;
+pub use endpoint::{BadEndpoint, Endpoint, Target};
+pub use handle::{Answer, Events, Heard};
+pub(crate) use handle::{Handle, Sort, Sorted};
+pub use listener::Listener;
+pub(crate) use listener::Paced;
+pub(crate) use random::{context_id, seed};
+
+use crate::machine::Machine;
+
+/// Puts any machine to work until it is over, which `shutdown` brings about.
+///
+/// `make` is given a seed and the time. Commands may come while it works; events go to the listener.
+///
+/// # Errors
+///
+/// [`BadEndpoint`] before the first attempt. What happens after that, the machine tells.
+pub async fn drive<M: Machine>(
+    endpoint: Endpoint,
+    make: impl FnOnce(u64, model::Timestamp) -> M,
+    commands: mpsc::Receiver<M::Command>,
+    shutdown: impl Future<Output = ()>,
+    listener: impl Listener<M::Event>,
+) -> Result<(), BadEndpoint> {
+    let open = endpoint.open()?;
+    let clock = Clock::new();
+    let machine = make(seed().map_err(BadEndpoint::Randomness)?, clock.now());
+    Driver::new(machine, clock, open, listener).run(commands, shutdown).await;
+    Ok(())
+}
