@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use model::{Alert, Happening, MailRow, OperationId, PrincipalId, Role, Route, Timestamp, Window, Write};
+use model::{
+    Alert, Durability, Happening, MailRow, OperationId, PrincipalId, Role, Route, Rules, Timestamp, Window, Write,
+};
 
 use crate::Turn;
 use crate::group::Group;
@@ -21,6 +23,17 @@ pub(crate) struct Known {
 struct Mail {
     operation: OperationId,
     until: Timestamp,
+    /// Whether the store knows of it.
+    durability: Durability,
+}
+
+impl Mail {
+    /// It is owed no more.
+    fn paid(&self, turn: &mut Turn<'_>) {
+        if self.durability == Durability::Durable {
+            turn.out.push(Output::Write(Write::Paid { operation: self.operation }));
+        }
+    }
 }
 
 impl Known {
@@ -63,14 +76,14 @@ impl Group {
         principal: &PrincipalId,
         operation: OperationId,
         until: Timestamp,
-        most: u32,
+        rules: &Rules,
     ) {
         let known = self.known.entry(principal.clone()).or_default();
-        known.mail.push_back(Mail { operation, until });
-        let over = known.mail.len() > usize::try_from(most).unwrap_or(usize::MAX);
+        known.mail.push_back(Mail { operation, until, durability: rules.durability });
+        let over = known.mail.len() > usize::try_from(rules.owed_most).unwrap_or(usize::MAX);
         let oldest = if over { known.mail.pop_front() } else { None };
         if let Some(oldest) = oldest {
-            self.give_up(turn, principal, oldest.operation);
+            self.give_up(turn, principal, &oldest);
         }
         self.arm_principal(turn.timers, principal);
     }
@@ -89,7 +102,7 @@ impl Group {
         }
         if !rules.owed_for.is_zero() {
             self.remember_until(turn, operation, until);
-            self.owe(turn, &requester, operation, until, rules.owed_most);
+            self.owe(turn, &requester, operation, until, &rules);
         }
     }
 
@@ -105,7 +118,7 @@ impl Group {
             let Some(work) = self.operations.get(&mail.operation) else { continue };
             if let Some(tell) = work.outcome_tell() {
                 turn.tell(route, tell);
-                turn.out.push(Output::Write(Write::Paid { operation: mail.operation }));
+                mail.paid(turn);
             }
         }
         self.arm_principal(turn.timers, principal);
@@ -120,17 +133,17 @@ impl Group {
         known.mail = kept;
         let old: VecDeque<Mail> = old;
         for mail in old {
-            self.give_up(turn, principal, mail.operation);
+            self.give_up(turn, principal, &mail);
         }
         self.arm_principal(turn.timers, principal);
     }
 
     pub(crate) fn restore_mail(&mut self, mail: MailRow, timers: &mut Timers) {
-        self.known
-            .entry(mail.principal.clone())
-            .or_default()
-            .mail
-            .push_back(Mail { operation: mail.operation, until: mail.until });
+        self.known.entry(mail.principal.clone()).or_default().mail.push_back(Mail {
+            operation: mail.operation,
+            until: mail.until,
+            durability: Durability::Durable,
+        });
         self.arm_principal(timers, &mail.principal);
     }
 
@@ -141,8 +154,9 @@ impl Group {
             .any(|session| !session.displaced && session.role == Role::Requester && session.principal.id == *principal)
     }
 
-    fn give_up(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId, operation: OperationId) {
-        turn.out.push(Output::Write(Write::Paid { operation }));
+    fn give_up(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId, mail: &Mail) {
+        let operation = mail.operation;
+        mail.paid(turn);
         self.happened(turn, Happening::Alert(Alert::GivenUp { operation, principal: principal.clone() }));
     }
 

@@ -168,7 +168,7 @@ impl Group {
         let taken = match &work.state {
             State::Ended { outcome, .. } => {
                 let how = outcome.kind();
-                if work.rules.late == Late::Record {
+                if work.rules.late == Late::Record && work.is_durable() {
                     record_late(turn, operation, answer.verdict);
                 }
                 Taken::Late(Some(how))

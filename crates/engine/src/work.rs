@@ -191,7 +191,7 @@ impl Group {
                     turn.out.push(Output::Write(Write::Paid { operation }));
                 }
             }
-            _ if !rules.owed_for.is_zero() => self.owe(turn, &requester, operation, owed_until, rules.owed_most),
+            _ if !rules.owed_for.is_zero() => self.owe(turn, &requester, operation, owed_until, &rules),
             _ => {}
         }
         for id in &offered {
