@@ -93,6 +93,10 @@ impl Group {
         let Some(work) = self.operations.get(&operation) else { return };
         let (requester, rules) = (work.requester.clone(), std::sync::Arc::clone(&work.rules));
         let Some(tell) = work.outcome_tell() else { return };
+        let owed = |known: &Known| known.mail.iter().any(|mail| mail.operation == operation);
+        if self.known.get(&requester).is_some_and(owed) {
+            return;
+        }
         if let Some(route) = self.reach(None, &requester) {
             return turn.tell(route, tell);
         }
