@@ -80,10 +80,15 @@ impl Partition {
                 .or_insert_with_key(|id| Group::new(id.clone(), fence))
                 .restore(row, rules, timers);
         }
-        for mail in loaded.mail {
-            if let Some(group) = partition.groups.get_mut(&mail.group) {
-                group.restore_mail(mail, &mut partition.timers);
-            }
+        let mut owed = loaded.mail;
+        owed.sort_by_key(|mail| (mail.until, mail.operation));
+        for mail in owed {
+            let fence = partition.fence;
+            partition
+                .groups
+                .entry(mail.group.clone())
+                .or_insert_with_key(|id| Group::new(id.clone(), fence))
+                .restore_mail(mail, &mut partition.timers);
         }
         partition
     }

@@ -105,7 +105,7 @@ impl Group {
             turn.out.push(Output::Write(Write::Owed(mail)));
         }
         if !rules.owed_for.is_zero() {
-            self.remember_until(turn, operation, until);
+            self.remember_until(turn.timers, operation, until);
             self.owe(turn, &requester, operation, until, &rules);
         }
     }
@@ -142,13 +142,15 @@ impl Group {
         self.arm_principal(turn.timers, principal);
     }
 
+    /// Takes mail back from the store; its operation is remembered as long as it is owed. Mail whose operation
+    /// is not there can never be said: it is given up at the first turn.
     pub(crate) fn restore_mail(&mut self, mail: MailRow, timers: &mut Timers) {
-        self.known.entry(mail.principal.clone()).or_default().mail.push_back(Mail {
-            operation: mail.operation,
-            until: mail.until,
-            durability: Durability::Durable,
-        });
-        self.arm_principal(timers, &mail.principal);
+        let MailRow { operation, group: _, principal, until } = mail;
+        let until = if self.operations.contains_key(&operation) { until } else { Timestamp::default() };
+        self.remember_until(timers, operation, until);
+        let mail = Mail { operation, until, durability: Durability::Durable };
+        self.known.entry(principal.clone()).or_default().mail.push_back(mail);
+        self.arm_principal(timers, &principal);
     }
 
     /// Whether any session of the principal can hear outcomes.

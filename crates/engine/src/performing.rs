@@ -55,7 +55,7 @@ impl Group {
                 work.state = State::Offered { first: turn.now.at, last: turn.now.at };
             }
         }
-        self.arm(turn, operation);
+        self.arm(turn.timers, operation);
     }
 
     /// Offers everything that may go to somebody it has not gone to, oldest first.
@@ -107,7 +107,7 @@ impl Group {
             if matches!(work.state, State::Offered { .. }) && work.rules.reoffer != Reoffer::Never {
                 turn.tell(route, work.offer_tell());
             }
-            self.arm(turn, operation);
+            self.arm(turn.timers, operation);
         }
     }
 
@@ -132,7 +132,7 @@ impl Group {
                 }
                 PerformerLost::Hold(longest) => {
                     work.state = State::Held { until: turn.now.at.after(longest), started };
-                    self.arm(turn, operation);
+                    self.arm(turn.timers, operation);
                 }
                 PerformerLost::OthersGoOn => {}
             }
@@ -203,7 +203,7 @@ impl Group {
             Settled::Again { note } => {
                 work.state = State::Offered { first: turn.now.at, last: turn.now.at };
                 self.progress(turn, operation, note);
-                self.arm(turn, operation);
+                self.arm(turn.timers, operation);
                 Taken::Again
             }
         };
@@ -225,7 +225,7 @@ impl Group {
         let outcome = match verdict {
             Verdict::Started => {
                 work.state = State::Started;
-                self.arm(turn, operation);
+                self.arm(turn.timers, operation);
                 return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
             }
             Verdict::Note(note) => {
@@ -271,7 +271,7 @@ impl Group {
             wall: turn.now.wall,
         };
         let dialect = work.dialect;
-        self.arm(turn, operation);
+        self.arm(turn.timers, operation);
         let owed = self.operations.get(&operation).and_then(|work| self.mail_row(work, owed_until));
         turn.out.push(Output::Settle { dialect, question: Box::new(question), owed, at: turn.now.at });
     }

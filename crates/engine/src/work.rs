@@ -10,7 +10,7 @@ use model::{
 use crate::group::Group;
 use crate::operation::{Operation, State};
 use crate::port::Output;
-use crate::timers::Timer;
+use crate::timers::{Timer, Timers};
 use crate::{Turn, bounds};
 
 impl Group {
@@ -79,7 +79,7 @@ impl Group {
         self.operations.insert(operation, work);
         self.happened(turn, Happening::Accepted { operation, kind: submit.kind });
         self.offer(turn, operation);
-        self.arm(turn, operation);
+        self.arm(turn.timers, operation);
     }
 
     /// Takes a piece of work back, unless it has its outcome. One that is being decided upon ends as decided.
@@ -127,7 +127,7 @@ impl Group {
             }
             State::Offered { .. } if !expired => {
                 self.offer_again(turn, operation);
-                self.arm(turn, operation);
+                self.arm(turn.timers, operation);
             }
             State::Held { .. } if !expired => {
                 let outcome = Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
@@ -183,7 +183,7 @@ impl Group {
         let (rules, requester) = (std::sync::Arc::clone(&work.rules), work.requester.clone());
         let (asked_from, tell, offered) = (work.asked_from, work.outcome_tell(), work.offered.clone());
         let durable = work.is_durable();
-        self.arm(turn, operation);
+        self.arm(turn.timers, operation);
         match (self.reach(asked_from, &requester), tell) {
             (Some(route), Some(tell)) => {
                 turn.tell(route, tell);
@@ -212,17 +212,17 @@ impl Group {
     }
 
     /// Keeps an ended operation in memory at least until then.
-    pub(crate) fn remember_until(&mut self, turn: &mut Turn<'_>, operation: OperationId, until: Timestamp) {
+    pub(crate) fn remember_until(&mut self, timers: &mut Timers, operation: OperationId, until: Timestamp) {
         if let Some(Operation { state: State::Ended { forget_at, .. }, .. }) = self.operations.get_mut(&operation) {
             *forget_at = until.max(*forget_at);
-            self.arm(turn, operation);
+            self.arm(timers, operation);
         }
     }
 
     /// Sets an operation's next deadline.
-    pub(crate) fn arm(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+    pub(crate) fn arm(&self, timers: &mut Timers, operation: OperationId) {
         let deadline = self.operations.get(&operation).and_then(Operation::deadline);
-        turn.timers.set(Timer::Operation(self.id.clone(), operation), deadline);
+        timers.set(Timer::Operation(self.id.clone(), operation), deadline);
     }
 
     fn cancel_now(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
