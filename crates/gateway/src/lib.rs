@@ -1,1 +1,40 @@
 //! The async shell: listeners, connections, cores, HTTP and metrics.
+//!
+//! It moves bytes, mail, commits and time in and out of the [`node`] and decides nothing that a transcript could check.
+//! One thread per core runs one current-thread runtime; its [`Machine`], usually a [`node::Node`], is called
+//! synchronously and never held across an await. There is no channel per session: a connection is one future and one
+//! slot with a queue and a waker. The store has a thread of its own; cores and store meet in one inbox per core.
+//!
+//! ```text
+//!  socket ── accept ── http ── connection ⇄ slot ⇄ core(machine) ⇄ inbox ⇄ other cores, store thread
+//! ```
+//!
+//! When a machine panics, that turn's outputs are dropped, an error is logged and counted, and the connection whose
+//! input it was is closed with 1011; the process goes on.
+
+mod accept;
+mod clock;
+pub mod codes;
+mod connection;
+mod core;
+mod http;
+mod inbox;
+mod listen;
+mod machine;
+mod metrics;
+mod notes;
+mod queue;
+mod request;
+mod running;
+mod settings;
+mod slot;
+mod start;
+mod storage;
+
+pub use clock::{Clock, RealClock, Sleep};
+pub use listen::raise_file_limit;
+pub use machine::{Birth, Machine, Plan};
+pub use running::{Drained, Running};
+pub use settings::Settings;
+pub use start::{Gateway, StartError};
+pub use storage::{Reader, Storage};

@@ -1,0 +1,460 @@
+//! One core: its machine, its slots, and the turns between them.
+//!
+//! A turn is one input to the machine and everything that follows from it, done at once: frames go into slots, writes to
+//! the store thread, mail into batches for other cores. Nothing here awaits, so nothing is borrowed across an await.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use model::{Class, CloseCode, CommitError, Now, Partition, Reason, Request, Route, Timestamp};
+use node::{Ending, Input, Note, Output, Wire};
+use tokio::sync::Notify;
+use websocket::{ControlPayload, Message};
+
+use crate::clock::{Clock, Sleep};
+use crate::inbox::{Inbox, Letter};
+use crate::machine::Machine;
+use crate::metrics::{CoreCounters, Metrics};
+use crate::notes;
+use crate::queue::Spares;
+use crate::running::House;
+use crate::settings::Settings;
+use crate::slot::{Decision, Slot};
+use crate::storage::{Job, Question, StoreDesk};
+
+/// Connections woken or letters handled before others get a turn.
+const SLICE: usize = 64;
+
+/// Bytes read from a socket at once; one buffer for all connections of a core.
+const READ_BYTES: usize = 64 * 1024;
+
+/// One thread's share of everything.
+pub(crate) struct Core {
+    number: u8,
+    machine: RefCell<Box<dyn Machine>>,
+    slots: RefCell<HashMap<u64, Rc<RefCell<Slot>>, BuildHasherDefault<NumberHasher>>>,
+    /// The slot whose connection is being polled: it looks at its slot itself and needs no wake.
+    polled: Cell<Option<u64>>,
+    /// Slots to wake beyond the first [`SLICE`] of a turn.
+    paced: RefCell<VecDeque<Rc<RefCell<Slot>>>>,
+    outputs: RefCell<Vec<Output>>,
+    /// Mail of this turn, by core.
+    mail: RefCell<Vec<Vec<Letter>>>,
+    /// Partitions to load that this turn asked for.
+    loads: RefCell<Vec<Partition>>,
+    /// When the machine wants to be woken.
+    deadline: Cell<Option<Timestamp>>,
+    /// Rings when there is something for [`Core::run`] that its inbox does not know of.
+    bell: Notify,
+    /// The telemetry frame encoded last, by its text: fan-out tells many listeners the same one after the other.
+    encoded: RefCell<(Bytes, Bytes)>,
+    pub(crate) spares: RefCell<Spares>,
+    pub(crate) read_buffer: RefCell<Box<[u8]>>,
+    pub(crate) house: Arc<House>,
+    desk: StoreDesk,
+}
+
+impl Core {
+    pub(crate) fn new(number: u8, machine: Box<dyn Machine>, house: Arc<House>, desk: StoreDesk) -> Rc<Self> {
+        let cores = house.inboxes.len();
+        Rc::new(Self {
+            number,
+            machine: RefCell::new(machine),
+            slots: RefCell::default(),
+            polled: Cell::new(None),
+            paced: RefCell::default(),
+            outputs: RefCell::default(),
+            mail: RefCell::new((0..cores).map(|_| Vec::new()).collect()),
+            loads: RefCell::default(),
+            deadline: Cell::new(None),
+            bell: Notify::new(),
+            encoded: RefCell::default(),
+            spares: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; READ_BYTES].into_boxed_slice()),
+            house,
+            desk,
+        })
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.house.clock
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.house.clock.now()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.house.settings
+    }
+
+    pub(crate) fn counters(&self) -> &CoreCounters {
+        self.house.metrics.core(self.number)
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.house.metrics
+    }
+
+    fn inbox(&self) -> &Inbox {
+        &self.house.inboxes[usize::from(self.number)]
+    }
+
+    /// Does what the machine said when it was born.
+    pub(crate) fn begin(&self, mut born: Vec<Output>) {
+        self.follow(&mut born);
+        self.settle();
+        self.count_loading();
+    }
+
+    /// Serves the inbox, the machine's deadline and the paced wakes until told to stop.
+    pub(crate) async fn run(&self) {
+        let mut armed: Option<(Timestamp, Sleep)> = None;
+        loop {
+            let letters = self.inbox().take();
+            let mut loaded = false;
+            for (index, letter) in letters.into_iter().enumerate() {
+                if index % SLICE == SLICE - 1 {
+                    tokio::task::yield_now().await;
+                }
+                loaded |= matches!(letter, Letter::Loaded { .. });
+                match letter.into_input() {
+                    Some(input) => self.turn(input),
+                    None => return,
+                }
+            }
+            if loaded {
+                self.count_loading();
+            }
+            self.wake_if_due();
+            if self.wake_paced() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            // Fire early and recompute: an armed timer is only ever replaced by an earlier one.
+            let wanted = self.deadline.get();
+            if let Some(at) = wanted
+                && armed.as_ref().is_none_or(|(armed, _)| at < *armed)
+            {
+                armed = Some((at, self.clock().until(at)));
+            }
+            let fired = async {
+                match &mut armed {
+                    Some((_, sleep)) => sleep.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.inbox().rung() => {}
+                () = self.bell.notified() => {}
+                () = fired => armed = None,
+            }
+        }
+    }
+
+    fn wake_if_due(&self) {
+        if self.deadline.get().is_some_and(|at| at <= self.now().at) {
+            self.turn(Input::Wake);
+        }
+    }
+
+    /// Wakes the next few of those that wait for their wake; whether there were any.
+    fn wake_paced(&self) -> bool {
+        let mut paced = self.paced.borrow_mut();
+        if paced.is_empty() {
+            return false;
+        }
+        let few = paced.len().min(SLICE);
+        for slot in paced.drain(..few) {
+            slot.borrow().wake();
+        }
+        if paced.is_empty() {
+            *paced = VecDeque::new();
+        }
+        true
+    }
+
+    /// One input, and everything that follows from it.
+    pub(crate) fn turn(&self, input: Input<'_>) {
+        let route = route_of(&input);
+        let mut outputs = self.outputs.take();
+        let now = self.now();
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            self.machine.borrow_mut().handle(now, input, &mut outputs);
+        }));
+        if handled.is_ok() {
+            self.follow(&mut outputs);
+        } else {
+            outputs.clear();
+            self.panicked(route);
+        }
+        outputs.shrink_to(SLICE * 16);
+        self.outputs.replace(outputs);
+        self.settle();
+    }
+
+    /// The machine broke in the middle of a turn. Its outputs are gone; the connection it was for is closed.
+    fn panicked(&self, route: Option<Route>) {
+        self.counters().panics.add(1);
+        tracing::error!(
+            core = self.number,
+            slot = route.map(|route| route.slot),
+            "turn panicked, connection is closed"
+        );
+        if let Some(slot) = route.and_then(|route| self.slot(route)) {
+            slot.borrow_mut().close.get_or_insert((CloseCode::FAULT, Reason::Fault));
+            self.wake_slot(&slot, 0);
+        }
+    }
+
+    /// Does what the machine said, in order. Never calls it.
+    fn follow(&self, outputs: &mut Vec<Output>) {
+        let mut wakes = 0;
+        for output in outputs.drain(..) {
+            match output {
+                Output::Wire { route, wire } => self.wire(route, wire, &mut wakes),
+                Output::Commit(commit) => {
+                    let (partition, batch) = (commit.partition, commit.batch);
+                    if let Err(cause) = self.desk.send(Job::Commit { core: self.number, commit }) {
+                        let result = Err(CommitError::Unavailable(cause));
+                        self.inbox().deliver_one(Letter::Committed { partition, batch, result });
+                    }
+                }
+                Output::Earlier { ticket, partition, group, key } => {
+                    let question = Question { ticket, partition, group, key };
+                    if let Err(cause) = self.desk.ask(self.number, question) {
+                        self.inbox().deliver_one(Letter::Earlier { ticket, partition, row: Err(cause) });
+                    }
+                }
+                Output::Load { partition } => self.loads.borrow_mut().push(partition),
+                Output::Mail { to, mail } => {
+                    if let Some(batch) = self.mail.borrow_mut().get_mut(usize::from(to)) {
+                        batch.push(Letter::Mail(mail));
+                    }
+                }
+                Output::Event(event) => notes::event(&event, self.metrics()),
+                Output::Note(note) => {
+                    notes::note(&note, self.metrics());
+                    self.noted(&note);
+                }
+            }
+        }
+    }
+
+    /// Counts what a note says has changed.
+    fn noted(&self, note: &Note) {
+        match note {
+            Note::LoggedIn { route, .. } => {
+                if let Some(slot) = self.slot(*route) {
+                    slot.borrow_mut().logged_in = true;
+                    self.counters().logged_in.add(1);
+                }
+            }
+            Note::CommitFailed { .. } => self.count_loading(),
+            Note::NoDoor { .. } | Note::LoginRefused { .. } | Note::Ended { .. } | Note::LoadFailed { .. } => {}
+        }
+    }
+
+    /// What a turn leaves for others leaves now: one batch and one wake each.
+    fn settle(&self) {
+        for (batch, inbox) in self.mail.borrow_mut().iter_mut().zip(&self.house.inboxes) {
+            inbox.deliver(batch);
+        }
+        let partitions = self.loads.take();
+        if !partitions.is_empty()
+            && let Err(cause) = self.desk.send(Job::Load { core: self.number, partitions })
+        {
+            tracing::error!(%cause, "partitions cannot be loaded");
+        }
+        let deadline = self.machine.borrow().deadline();
+        if deadline.is_some_and(|at| self.deadline.get().is_none_or(|before| at < before)) {
+            self.bell.notify_one();
+        }
+        self.deadline.set(deadline);
+    }
+
+    fn wire(&self, route: Route, wire: Wire, wakes: &mut usize) {
+        let Some(slot) = self.slot(route) else { return };
+        let refused = matches!(wire, Wire::Refuse(_));
+        {
+            let mut slot = slot.borrow_mut();
+            let slot = &mut *slot;
+            match wire {
+                Wire::Accept => slot.decision = Decision::Accepted,
+                Wire::Refuse(response) => slot.decision = Decision::Refused(Box::new(response)),
+                Wire::Send { text, class } => self.send(slot, text, class),
+                Wire::Ping => {
+                    if slot.takes_frames() {
+                        slot.queue.push(&Message::Ping(ControlPayload::EMPTY), &mut self.spares.borrow_mut());
+                    }
+                }
+                Wire::Close { code, reason } => {
+                    slot.close.get_or_insert((code, reason));
+                }
+                Wire::Limit(limit) => slot.limit = Some(limit),
+                Wire::Pause => slot.paused = true,
+                Wire::Resume => slot.paused = false,
+            }
+        }
+        *wakes += 1;
+        self.wake_slot(&slot, *wakes);
+        if refused {
+            self.forget(route);
+        }
+    }
+
+    /// Takes the slot out; whether it was there.
+    fn forget(&self, route: Route) -> bool {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.remove(&route.slot) else { return false };
+        if slot.borrow().logged_in {
+            self.counters().logged_in.take(1);
+        }
+        self.counters().open.set(slots.len() as u64);
+        if slots.capacity() > 1024 && slots.len() < slots.capacity() / 8 {
+            slots.shrink_to_fit();
+        }
+        true
+    }
+
+    fn send(&self, slot: &mut Slot, text: Bytes, class: Class) {
+        if !slot.takes_frames() {
+            return;
+        }
+        match class {
+            Class::Answer => match std::str::from_utf8(&text) {
+                Ok(text) => slot.queue.push(&Message::text(text), &mut self.spares.borrow_mut()),
+                Err(_) => return tracing::error!("outgoing text is not utf-8, dropped"),
+            },
+            Class::Telemetry => {
+                let Some(frame) = self.encoded_once(text) else { return };
+                slot.queue.push_telemetry(frame, self.settings().telemetry_most);
+            }
+        }
+        self.counters().frames_out.add(1);
+    }
+
+    /// The frame for a text; the one just encoded when it is the same text for another listener.
+    fn encoded_once(&self, text: Bytes) -> Option<Bytes> {
+        let mut last = self.encoded.borrow_mut();
+        // While `last` holds the text, nobody else's can lie at its address.
+        if last.0.as_ptr() != text.as_ptr() || last.0.len() != text.len() || text.is_empty() {
+            let Ok(valid) = std::str::from_utf8(&text) else {
+                tracing::error!("outgoing text is not utf-8, dropped");
+                return None;
+            };
+            let frame = websocket::shared(&Message::text(valid));
+            *last = (text, frame);
+        }
+        Some(last.1.clone())
+    }
+
+    /// Wakes a connection, now or, when a turn has woken many, in its order.
+    fn wake_slot(&self, slot: &Rc<RefCell<Slot>>, wakes: usize) {
+        if self.polled.get() == Some(slot.borrow().route.slot) {
+            return;
+        }
+        if wakes <= SLICE {
+            slot.borrow().wake();
+            return;
+        }
+        self.paced.borrow_mut().push_back(Rc::clone(slot));
+        self.bell.notify_one();
+    }
+
+    fn slot(&self, route: Route) -> Option<Rc<RefCell<Slot>>> {
+        self.slots.borrow().get(&route.slot).map(Rc::clone)
+    }
+
+    /// A peer asks to open: the machine is told, its decision comes into the slot.
+    pub(crate) fn open(&self, request: &Request) -> Rc<RefCell<Slot>> {
+        let route = self.machine.borrow_mut().route();
+        let slot = Rc::new(RefCell::new(Slot::new(route)));
+        let mut slots = self.slots.borrow_mut();
+        slots.insert(route.slot, Rc::clone(&slot));
+        self.counters().open.set(slots.len() as u64);
+        drop(slots);
+        self.turn(Input::Open { route, request });
+        slot
+    }
+
+    /// The connection is over: the machine is told, its slot is gone. What is queued can still be written.
+    pub(crate) fn gone(&self, route: Route, ending: Ending) {
+        if self.forget(route) {
+            self.turn(Input::Gone { route, ending });
+        }
+    }
+
+    /// Keeps `connection` from waking itself while it is polled.
+    pub(crate) fn polling<T>(&self, route: Route, poll: impl FnOnce() -> T) -> T {
+        self.polled.set(Some(route.slot));
+        let polled = poll();
+        self.polled.set(None);
+        polled
+    }
+
+    fn count_loading(&self) {
+        let loading = self.machine.borrow().loading();
+        self.counters().loading.set(loading as u64);
+    }
+
+    /// Appends a frame of the shell's own.
+    pub(crate) fn append<T>(&self, slot: &RefCell<Slot>, write: impl FnOnce(&mut BytesMut) -> T) -> T {
+        slot.borrow_mut().queue.append(&mut self.spares.borrow_mut(), write)
+    }
+}
+
+/// Waits for the machine's decision about an upgrade.
+pub(crate) async fn decided(slot: &RefCell<Slot>) -> Result<(), Box<model::Response>> {
+    poll_fn(|context| match slot.borrow_mut().poll_decision(context) {
+        Poll::Ready(decision) => Poll::Ready(decision),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+fn route_of(input: &Input<'_>) -> Option<Route> {
+    match input {
+        Input::Open { route, .. }
+        | Input::Frame { route, .. }
+        | Input::Fault { route, .. }
+        | Input::Room { route }
+        | Input::Dropped { route, .. }
+        | Input::Gone { route, .. } => Some(*route),
+        Input::Wake
+        | Input::Committed { .. }
+        | Input::Earlier { .. }
+        | Input::Loaded { .. }
+        | Input::Mail(_)
+        | Input::Directory(_)
+        | Input::Drain { .. } => None,
+    }
+}
+
+/// Spreads slot numbers, which count upwards and are chosen by us: nothing an attacker could aim at.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte) ^ self.0);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+}

@@ -1,0 +1,319 @@
+//! What a connection speaks before it is a WebSocket: the upgrade, health and metrics.
+//!
+//! hyper reads requests and writes answers; one deadline covers every request from its first byte to the end of the
+//! answer, so that a peer that says or reads nothing is gone after [`handshake_time`](crate::Settings::handshake_time).
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use model::{Reason, Request, Response, Timestamp};
+use node::Ending;
+use tokio::io::{AsyncRead, AsyncWrite};
+use websocket::handshake::{Accepted, check_request};
+
+use crate::core::{Core, decided};
+use crate::metrics::CONTENT_TYPE;
+use crate::request::{model, wants_websocket};
+use crate::slot::Slot;
+
+/// Whether there is room for one more connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// There is.
+    Free,
+    /// There is none: upgrades are refused.
+    Full,
+}
+
+/// A connection whose upgrade is done.
+pub(crate) struct Opened<S> {
+    pub(crate) io: S,
+    /// What hyper had read beyond the request: perhaps the first frames.
+    pub(crate) leftover: Bytes,
+    pub(crate) opening: Opening,
+}
+
+/// A connection the machine knows of and that is not a WebSocket yet. Dropped, it is gone.
+pub(crate) struct Opening {
+    core: Rc<Core>,
+    slot: Rc<RefCell<Slot>>,
+    armed: bool,
+}
+
+impl Opening {
+    /// The WebSocket exists: from here on its connection says when it is gone.
+    pub(crate) fn taken(mut self) -> Rc<RefCell<Slot>> {
+        self.armed = false;
+        Rc::clone(&self.slot)
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if self.armed {
+            let route = self.slot.borrow().route;
+            self.core.gone(route, Ending { reason: Reason::PeerLost, completed: false });
+        }
+    }
+}
+
+/// What the requests of one connection share.
+struct Visit {
+    core: Rc<Core>,
+    peer: IpAddr,
+    room: Room,
+    deadline: Cell<Timestamp>,
+    opening: RefCell<Option<Opening>>,
+}
+
+impl Visit {
+    /// Gives the peer time for the answer to be read and the next request to come.
+    fn prolong(&self) {
+        self.deadline.set(self.core.now().at.after(self.core.settings().handshake_time));
+    }
+}
+
+/// Serves HTTP until the connection ends or has become a WebSocket.
+pub(crate) async fn serve<S>(core: &Rc<Core>, io: S, peer: IpAddr, room: Room) -> Option<Opened<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let visit = Rc::new(Visit {
+        core: Rc::clone(core),
+        peer,
+        room,
+        deadline: Cell::new(core.now().at.after(core.settings().handshake_time)),
+        opening: RefCell::new(None),
+    });
+    let service = service_fn(|request| {
+        let visit = Rc::clone(&visit);
+        async move {
+            visit.prolong();
+            let response = answer(&visit, request).await;
+            visit.prolong();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let settings = core.settings();
+    let served = http1::Builder::new()
+        .max_headers(settings.headers_most)
+        .max_buf_size(settings.header_bytes_most)
+        .serve_connection(TokioIo::new(io), service)
+        .without_shutdown();
+    let served = tokio::select! {
+        served = served => served,
+        () = overdue(&visit) => {
+            tracing::debug!(%peer, "request took too long, connection is cut");
+            return None;
+        }
+    };
+    match served {
+        Ok(parts) => {
+            let opening = visit.opening.take();
+            let mut io = parts.io.into_inner();
+            let Some(opening) = opening else {
+                // The last answer is written; say so before the socket goes.
+                let _ = tokio::io::AsyncWriteExt::shutdown(&mut io).await;
+                return None;
+            };
+            Some(Opened { io, leftover: parts.read_buf, opening })
+        }
+        Err(error) => {
+            tracing::debug!(%peer, %error, "request could not be served");
+            None
+        }
+    }
+}
+
+/// Ends when the connection's deadline has passed without being moved on.
+async fn overdue(visit: &Visit) {
+    loop {
+        let deadline = visit.deadline.get();
+        visit.core.clock().until(deadline).await;
+        if visit.deadline.get() == deadline {
+            return;
+        }
+    }
+}
+
+async fn answer(visit: &Visit, request: hyper::Request<Incoming>) -> hyper::Response<Whole> {
+    // The body is not read: nothing here takes one.
+    let (parts, _) = request.into_parts();
+    let core = &visit.core;
+    if wants_websocket(&parts) {
+        return upgrade(visit, &parts).await;
+    }
+    let get = parts.method == "GET" || parts.method == "HEAD";
+    match (get, parts.uri.path()) {
+        (true, "/health") => health(core),
+        (true, "/healthz") => whole(200, &[("content-type", "text/plain; charset=utf-8")], "ok\n"),
+        (true, "/readyz") => match core.house.not_ready() {
+            None => whole(200, &[("content-type", "text/plain; charset=utf-8")], "ready\n"),
+            Some(why) => whole(503, &[("content-type", "text/plain; charset=utf-8")], format!("{why}\n")),
+        },
+        (true, "/metrics") => whole(200, &[("content-type", CONTENT_TYPE)], core.metrics().text()),
+        (true, _) if dialects::door(&model(&parts, visit.peer)).is_some() => match handshake(&parts) {
+            Err(refusal) => refused(core, refusal.name(), handshake_response(refusal)),
+            Ok(_) => error(400, "bad_request", "this is a WebSocket endpoint"),
+        },
+        (false, "/health" | "/healthz" | "/readyz" | "/metrics") => {
+            with(error(405, "method_not_allowed", "use GET"), &[("allow", "GET, HEAD")])
+        }
+        (true | false, _) => error(404, "not_found", "nothing is served under this path"),
+    }
+}
+
+/// `{status, version, timestamp}`, the same for every dialect.
+fn health(core: &Core) -> hyper::Response<Whole> {
+    let (status, word) = match core.house.not_ready() {
+        None => (200, "ok"),
+        Some(why) => (503, why),
+    };
+    let version = &core.house.version;
+    let body = format!(r#"{{"status":"{word}","version":"{version}","timestamp":"{}"}}"#, core.now().wall);
+    whole(status, &[("content-type", "application/json"), ("cache-control", "no-store")], body)
+}
+
+fn handshake(parts: &Parts) -> Result<Accepted, websocket::handshake::Refusal> {
+    let version = match parts.version {
+        hyper::Version::HTTP_11 => (1, 1),
+        hyper::Version::HTTP_10 => (1, 0),
+        _ => (0, 0),
+    };
+    let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    check_request(parts.method.as_str(), version, headers)
+}
+
+fn handshake_response(refusal: websocket::handshake::Refusal) -> hyper::Response<Whole> {
+    with(error(refusal.status(), refusal.name(), &refusal.to_string()), refusal.headers())
+}
+
+/// An upgrade: strict about the handshake, about room and about browsers; then the machine decides.
+async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
+    let core = &visit.core;
+    let accepted = match handshake(parts) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return refused(core, refusal.name(), handshake_response(refusal)),
+    };
+    if core.house.is_draining() {
+        return refused(core, "draining", later(core, "draining", "the gateway is about to restart"));
+    }
+    if visit.room == Room::Full {
+        return refused(core, "full", later(core, "full", "the gateway holds as many connections as it may"));
+    }
+    let request = model(parts, visit.peer);
+    if let Some(setting) = foreign_origin(core, &request) {
+        let told = "this origin is not allowed";
+        tracing::warn!(origin = request.header("origin"), setting, "browser origin refused, the setting allows it");
+        return refused(core, "origin", error(403, "origin_not_allowed", told));
+    }
+    let slot = core.open(&request);
+    let opening = Opening { core: Rc::clone(core), slot: Rc::clone(&slot), armed: true };
+    drop(request);
+    match decided(&slot).await {
+        Ok(()) => {
+            core.counters().upgraded.add(1);
+            visit.opening.replace(Some(opening));
+            let mut response = hyper::Response::new(Whole(None));
+            *response.status_mut() = hyper::StatusCode::SWITCHING_PROTOCOLS;
+            with(response, &accepted.headers())
+        }
+        Err(response) => {
+            drop(opening.taken());
+            refused(core, status_word(response.status), from_model(*response))
+        }
+    }
+}
+
+/// The setting that would let a browser's page in, when nothing lets it in now.
+fn foreign_origin(core: &Core, request: &Request) -> Option<&'static str> {
+    let origin = request.header("origin")?;
+    let door = dialects::door(request)?;
+    core.settings().origin_allowed(door.dialect, origin).err()
+}
+
+fn refused(core: &Core, reason: &'static str, response: hyper::Response<Whole>) -> hyper::Response<Whole> {
+    core.metrics().refused(reason);
+    // Whoever asks badly asks anew.
+    with(response, &[("connection", "close")])
+}
+
+/// The bounded label of a refusal that the machine decided.
+const fn status_word(status: u16) -> &'static str {
+    match status {
+        400 => "bad_request",
+        401 => "unauthorized",
+        403 => "forbidden",
+        404 => "not_found",
+        409 => "conflict",
+        429 => "too_many_requests",
+        503 => "unavailable",
+        _ => "other",
+    }
+}
+
+/// Come back when a drain or a rush is over.
+fn later(core: &Core, code: &str, told: &str) -> hyper::Response<Whole> {
+    let seconds = core.settings().drain_spread.as_secs().max(1).to_string();
+    with(error(503, code, told), &[("retry-after", &seconds)])
+}
+
+fn from_model(response: Response) -> hyper::Response<Whole> {
+    let headers: Vec<(&str, &str)> = response.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    whole(response.status, &headers, response.body)
+}
+
+/// A JSON body in the one form of the shell's own errors. `code` and `told` are fixed texts.
+fn error(status: u16, code: &str, told: &str) -> hyper::Response<Whole> {
+    let body = format!(r#"{{"error":{{"code":"{code}","message":"{told}"}}}}"#);
+    whole(status, &[("content-type", "application/json")], body)
+}
+
+fn whole(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> hyper::Response<Whole> {
+    let mut response = hyper::Response::new(Whole(Some(body.into())));
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    with(response, headers)
+}
+
+fn with(mut response: hyper::Response<Whole>, headers: &[(&str, &str)]) -> hyper::Response<Whole> {
+    for (name, value) in headers {
+        match (HeaderName::try_from(*name), HeaderValue::try_from(*value)) {
+            (Ok(name), Ok(value)) => {
+                response.headers_mut().insert(name, value);
+            }
+            (Err(_), _) | (_, Err(_)) => tracing::error!(name, "response header cannot be written, left out"),
+        }
+    }
+    response
+}
+
+/// A body that is there as a whole.
+struct Whole(Option<Bytes>);
+
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}

@@ -1,0 +1,72 @@
+//! One inbox per core: mail from other cores, answers of the store and orders from outside, with one wake per batch.
+//!
+//! What may lie here is bounded by the senders: asks by the node's credit, answers of the store by the one batch a
+//! partition has in flight.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::{CommitError, Loaded, OperationRow, Partition, Settled};
+use node::{Directory, Input, Mail};
+use tokio::sync::Notify;
+
+/// What others tell a core.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    Mail(Mail),
+    Committed { partition: Partition, batch: u64, result: Result<Vec<Settled>, CommitError> },
+    Earlier { ticket: u64, partition: Partition, row: Result<Option<Box<OperationRow>>, Arc<str>> },
+    Loaded { partition: Partition, loaded: Result<Box<Loaded>, Arc<str>> },
+    Directory(Arc<Directory>),
+    Drain { spread: Duration },
+    Stop,
+}
+
+impl Letter {
+    /// The input it is for the machine; none for an order to the core itself.
+    pub(crate) fn into_input(self) -> Option<Input<'static>> {
+        Some(match self {
+            Self::Mail(mail) => Input::Mail(mail),
+            Self::Committed { partition, batch, result } => Input::Committed { partition, batch, result },
+            Self::Earlier { ticket, partition, row } => Input::Earlier { ticket, partition, row },
+            Self::Loaded { partition, loaded } => Input::Loaded { partition, loaded },
+            Self::Directory(directory) => Input::Directory(directory),
+            Self::Drain { spread } => Input::Drain { spread },
+            Self::Stop => return None,
+        })
+    }
+}
+
+/// Where letters for one core wait.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    letters: Mutex<Vec<Letter>>,
+    bell: Notify,
+}
+
+impl Inbox {
+    /// Puts in a batch, leaving `letters` empty, and wakes the core once.
+    pub(crate) fn deliver(&self, letters: &mut Vec<Letter>) {
+        if letters.is_empty() {
+            return;
+        }
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).append(letters);
+        self.bell.notify_one();
+    }
+
+    /// Puts in one letter and wakes the core.
+    pub(crate) fn deliver_one(&self, letter: Letter) {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+        self.bell.notify_one();
+    }
+
+    /// Everything that waits, in order.
+    pub(crate) fn take(&self) -> Vec<Letter> {
+        std::mem::take(&mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends when something was put in since the last time.
+    pub(crate) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+}

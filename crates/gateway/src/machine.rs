@@ -1,0 +1,77 @@
+//! What a core drives: the node, or something as simple as an echo to judge the connection code with.
+
+use std::sync::Arc;
+
+use model::{Now, Route, Timestamp};
+use node::{Bounds, Config, Directory, Input, Node, Output};
+
+/// The pure value behind the sockets of one core. Called synchronously; it never waits.
+pub trait Machine {
+    /// A route for a new connection; never given twice.
+    fn route(&mut self) -> Route;
+
+    /// Takes one input and says everything that follows from it.
+    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>);
+
+    /// When [`Input::Wake`] is wanted, if nothing comes before.
+    fn deadline(&self) -> Option<Timestamp>;
+
+    /// How many partitions of this core are not loaded yet.
+    fn loading(&self) -> usize;
+}
+
+impl Machine for Node {
+    fn route(&mut self) -> Route {
+        Self::route(self)
+    }
+
+    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
+        Self::handle(self, now, input, out);
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        Self::deadline(self)
+    }
+
+    fn loading(&self) -> usize {
+        Self::loading(self)
+    }
+}
+
+/// What a core's machine is born with.
+#[derive(Debug)]
+pub struct Birth {
+    /// Which core this is, from 0.
+    pub core: u8,
+    /// How many there are.
+    pub cores: u8,
+    /// The credentials at the start.
+    pub directory: Arc<Directory>,
+    /// When.
+    pub now: Now,
+}
+
+/// What all nodes of a process have in common.
+#[derive(Clone)]
+pub struct Plan {
+    /// Every dialect's numbers.
+    pub dialects: Arc<dialects::Config>,
+    /// The bounds of a node.
+    pub bounds: Bounds,
+    /// Where randomness starts; each core derives its own from it.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// The node of one core.
+    pub(crate) fn node(&self, birth: Birth, out: &mut Vec<Output>) -> Node {
+        let config = Config {
+            core: birth.core,
+            cores: birth.cores,
+            dialects: Arc::clone(&self.dialects),
+            bounds: self.bounds.clone(),
+            seed: self.seed.wrapping_add(u64::from(birth.core).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        };
+        Node::new(config, birth.directory, birth.now, out)
+    }
+}

@@ -1,0 +1,71 @@
+//! What the machine tells operators, as log lines and counts: constant messages, values as fields, never a secret.
+
+use model::{Alert, Event, Happening};
+use node::Note;
+
+use crate::metrics::Metrics;
+
+/// Logs and counts a note.
+pub(crate) fn note(note: &Note, metrics: &Metrics) {
+    match note {
+        Note::NoDoor { route } => {
+            tracing::info!(core = route.core, slot = route.slot, "upgrade refused, nobody serves that path");
+        }
+        Note::LoginRefused { route, dialect, role, subject, denied } => {
+            metrics.login_refused(*dialect, *denied);
+            tracing::warn!(
+                core = route.core,
+                slot = route.slot,
+                %dialect,
+                %role,
+                subject = subject.as_deref(),
+                denied = denied.label(),
+                "login refused"
+            );
+        }
+        Note::LoggedIn { route, dialect, role, group, principal } => {
+            tracing::info!(core = route.core, slot = route.slot, %dialect, %role, %group, %principal, "logged in");
+        }
+        Note::Ended { route, dialect, principal, reason } => {
+            metrics.closed(*dialect, *reason);
+            tracing::info!(
+                core = route.core,
+                slot = route.slot,
+                dialect = dialect.map(|dialect| dialect.name()),
+                principal = principal.as_ref().map(|principal| principal.as_str()),
+                reason = reason.label(),
+                "connection ended"
+            );
+        }
+        Note::CommitFailed { partition, error } => {
+            tracing::error!(partition = partition.0, %error, "commit failed, partition is loaded again");
+        }
+        Note::LoadFailed { partition, cause } => {
+            tracing::error!(partition = partition.0, %cause, "partition could not be loaded, trying again");
+        }
+    }
+}
+
+/// Logs and counts an event.
+pub(crate) fn event(event: &Event, metrics: &Metrics) {
+    let group = &event.group;
+    match &event.happening {
+        Happening::Accepted { operation, kind } => {
+            metrics.operation_accepted();
+            tracing::debug!(%group, %operation, %kind, "operation accepted");
+        }
+        Happening::Ended { operation, how } => {
+            metrics.operation_ended(*how);
+            tracing::debug!(%group, %operation, how = how.label(), "operation ended");
+        }
+        Happening::Presence { device, presence, .. } => {
+            tracing::info!(%group, %device, presence = presence.label(), "presence changed");
+        }
+        Happening::Alert(Alert::TakeoverWar { principal }) => {
+            tracing::warn!(%group, %principal, "two living peers keep displacing each other, newcomers wait");
+        }
+        Happening::Alert(Alert::GivenUp { operation, principal }) => {
+            tracing::warn!(%group, %operation, %principal, "owed outcome given up");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The store's thread: it makes durable whatever waits in one transaction, loads partitions, reads rows, and watches the
+//! credentials. Cores never wait for it; its answers come into their inboxes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use model::{Commit, CommitError, GroupId, OperationRow, Partition, RequestKey};
+use node::Directory;
+use store::{Store, StoreError};
+
+use crate::inbox::Letter;
+use crate::running::House;
+
+/// Writes and decisions gathered into one transaction at most.
+pub(crate) const WRITES_MOST: usize = 256;
+
+/// Operations that ended within this time are kept in memory: a repeat of one is answered without a read.
+pub(crate) const REMEMBER: Duration = Duration::from_secs(3600);
+
+/// How often credentials are looked at, so that a revocation ends live sessions within a second.
+const CREDENTIALS_EVERY: Duration = Duration::from_millis(300);
+
+/// The pause before a partition that could not be loaded is tried again.
+const LOAD_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is said when nobody works on jobs any more.
+pub(crate) const ENDED: &str = "the store's thread has ended";
+
+/// Reads the newest operation under a key on a connection of its own, beside the writer.
+pub type Reader = Box<dyn FnMut(&GroupId, &RequestKey) -> Result<Option<OperationRow>, StoreError> + Send>;
+
+/// Where things survive, and how to read beside the writer.
+pub struct Storage {
+    /// The one writer.
+    pub store: Box<dyn Store>,
+    /// A reader on its own thread; without one the writer reads between its commits.
+    pub reader: Option<Reader>,
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").finish_non_exhaustive()
+    }
+}
+
+impl From<Box<dyn Store>> for Storage {
+    fn from(store: Box<dyn Store>) -> Self {
+        Self { store, reader: None }
+    }
+}
+
+/// Which operation came earlier under a key, and for whom that is asked.
+pub(crate) struct Question {
+    pub(crate) ticket: u64,
+    pub(crate) partition: Partition,
+    pub(crate) group: GroupId,
+    pub(crate) key: RequestKey,
+}
+
+impl Question {
+    /// The letter that answers it.
+    pub(crate) fn answer(&self, row: Result<Option<OperationRow>, Arc<str>>) -> Letter {
+        Letter::Earlier { ticket: self.ticket, partition: self.partition, row: row.map(|row| row.map(Box::new)) }
+    }
+}
+
+/// What the store's thread is asked.
+pub(crate) enum Job {
+    Commit {
+        core: u8,
+        commit: Commit,
+    },
+    Earlier {
+        core: u8,
+        question: Question,
+    },
+    Load {
+        core: u8,
+        partitions: Vec<Partition>,
+    },
+    /// Look at the credentials now; answered when every core has been told.
+    Refresh {
+        done: SyncSender<Result<(), Arc<str>>>,
+    },
+    /// Finish what waits, then end.
+    Stop,
+}
+
+/// Where jobs are handed in.
+#[derive(Clone)]
+pub(crate) struct StoreDesk {
+    writer: Sender<Job>,
+    reader: Option<Sender<Job>>,
+}
+
+impl StoreDesk {
+    /// Hands a job to the writer. What may wait is bounded by the senders: one batch in flight per partition.
+    pub(crate) fn send(&self, job: Job) -> Result<(), Arc<str>> {
+        self.writer.send(job).map_err(|_| ENDED.into())
+    }
+
+    /// Asks for a row, beside the writer when there is a reader. One question per open ask.
+    pub(crate) fn ask(&self, core: u8, question: Question) -> Result<(), Arc<str>> {
+        let to = self.reader.as_ref().unwrap_or(&self.writer);
+        to.send(Job::Earlier { core, question }).map_err(|_| ENDED.into())
+    }
+
+    /// Ends the threads once they have done what waits.
+    pub(crate) fn stop(&self) {
+        if let Some(reader) = &self.reader {
+            let _ = reader.send(Job::Stop);
+        }
+        let _ = self.writer.send(Job::Stop);
+    }
+}
+
+/// The jobs of a store that has no thread yet.
+pub(crate) struct Desks {
+    pub(crate) desk: StoreDesk,
+    writer: Receiver<Job>,
+    reader: Option<Receiver<Job>>,
+}
+
+impl Desks {
+    pub(crate) fn new(with_reader: bool) -> Self {
+        let (to_writer, writer) = channel();
+        let (to_reader, reader) = if with_reader {
+            let (to_reader, reader) = channel();
+            (Some(to_reader), Some(reader))
+        } else {
+            (None, None)
+        };
+        Self { desk: StoreDesk { writer: to_writer, reader: to_reader }, writer, reader }
+    }
+
+    /// Starts the threads. `version` is that of the credentials the cores start with.
+    pub(crate) fn start(
+        self,
+        storage: Storage,
+        version: u64,
+        house: &Arc<House>,
+    ) -> Result<Vec<JoinHandle<()>>, std::io::Error> {
+        let mut threads = Vec::new();
+        let writer = Writer {
+            store: storage.store,
+            version,
+            again: VecDeque::new(),
+            look_at: Instant::now() + CREDENTIALS_EVERY,
+            blind: false,
+            house: Arc::clone(house),
+        };
+        let jobs = self.writer;
+        threads.push(std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&jobs))?);
+        if let (Some(mut read), Some(jobs)) = (storage.reader, self.reader) {
+            let house = Arc::clone(house);
+            let run = move || {
+                while let Ok(Job::Earlier { core, question }) = jobs.recv() {
+                    let row = read(&question.group, &question.key).map_err(|error| told(&error));
+                    house.inboxes[usize::from(core)].deliver_one(question.answer(row));
+                }
+            };
+            threads.push(std::thread::Builder::new().name("store-reader".to_owned()).spawn(run)?);
+        }
+        Ok(threads)
+    }
+}
+
+pub(crate) fn told(error: &StoreError) -> Arc<str> {
+    match error {
+        StoreError::Exists(what) => format!("{what} is there already").into(),
+        StoreError::Locked(what) | StoreError::Foreign(what) => what.as_str().into(),
+        StoreError::Unavailable(cause) => Arc::clone(cause),
+    }
+}
+
+/// The state of the store's thread.
+struct Writer {
+    store: Box<dyn Store>,
+    version: u64,
+    /// Partitions that could not be loaded, and when to try again.
+    again: VecDeque<(Instant, u8, Vec<Partition>)>,
+    /// When to look at the credentials.
+    look_at: Instant,
+    /// The last look failed, and that was said.
+    blind: bool,
+    house: Arc<House>,
+}
+
+impl Writer {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            let due = self.again.front().map_or(self.look_at, |(at, ..)| self.look_at.min(*at));
+            let first = match jobs.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if self.work(first.into_iter().chain(std::iter::from_fn(|| jobs.try_recv().ok()))) == After::Stop {
+                return;
+            }
+            let now = Instant::now();
+            while let Some((_, core, partitions)) = self.again.pop_front_if(|(at, ..)| *at <= now) {
+                self.load(core, partitions);
+            }
+            if now >= self.look_at {
+                // Its error is logged; the next look is soon.
+                let _ = self.look();
+            }
+        }
+    }
+
+    /// Does what waits, all commits of it in one transaction.
+    fn work(&mut self, jobs: impl Iterator<Item = Job>) -> After {
+        let mut commits = Vec::new();
+        let mut cores = Vec::new();
+        let mut writes = 0;
+        let mut others = Vec::new();
+        for job in jobs {
+            match job {
+                Job::Commit { core, commit } => {
+                    writes += commit.writes.len() + commit.settles.len();
+                    cores.push(core);
+                    commits.push(commit);
+                }
+                other => others.push(other),
+            }
+            if writes >= WRITES_MOST || others.len() >= WRITES_MOST {
+                break;
+            }
+        }
+        self.commit(&commits, &cores);
+        for job in others {
+            match job {
+                Job::Load { core, partitions } => self.load(core, partitions),
+                Job::Earlier { core, question } => {
+                    let row = self.store.earlier(&question.group, &question.key).map_err(|error| told(&error));
+                    self.house.inboxes[usize::from(core)].deliver_one(question.answer(row));
+                }
+                Job::Refresh { done } => {
+                    let looked = self.look();
+                    // Whoever asked may have gone; nothing hangs on it.
+                    let _ = done.send(looked);
+                }
+                Job::Stop => return After::Stop,
+                Job::Commit { .. } => {}
+            }
+        }
+        After::GoOn
+    }
+
+    fn commit(&mut self, commits: &[Commit], cores: &[u8]) {
+        if commits.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let mut results = self.store.commit(commits).into_iter();
+        let took = began.elapsed();
+        let mut letters: Vec<Vec<Letter>> = self.house.inboxes.iter().map(|_| Vec::new()).collect();
+        let mut failed = 0;
+        for (commit, core) in commits.iter().zip(cores) {
+            let result = results
+                .next()
+                .unwrap_or_else(|| Err(CommitError::Unavailable("the store did not answer for this batch".into())));
+            failed += usize::from(result.is_err());
+            let letter = Letter::Committed { partition: commit.partition, batch: commit.batch, result };
+            letters[usize::from(*core)].push(letter);
+        }
+        for (inbox, letters) in self.house.inboxes.iter().zip(&mut letters) {
+            inbox.deliver(letters);
+        }
+        self.house.metrics.committed(took, commits.len() - failed, failed);
+    }
+
+    fn load(&mut self, core: u8, partitions: Vec<Partition>) {
+        let horizon = self.house.clock.now().at.before(REMEMBER);
+        let inbox = &self.house.inboxes[usize::from(core)];
+        match self.store.load(&partitions, horizon) {
+            Ok(loaded) => {
+                let mut letters = loaded
+                    .into_iter()
+                    .map(|loaded| Letter::Loaded { partition: loaded.partition, loaded: Ok(Box::new(loaded)) })
+                    .collect();
+                inbox.deliver(&mut letters);
+            }
+            Err(error) => {
+                let cause = told(&error);
+                let failed =
+                    |partition: &Partition| Letter::Loaded { partition: *partition, loaded: Err(Arc::clone(&cause)) };
+                inbox.deliver(&mut partitions.iter().map(failed).collect());
+                self.again.push_back((Instant::now() + LOAD_AGAIN, core, partitions));
+            }
+        }
+    }
+
+    /// Tells every core about the credentials when they have changed.
+    fn look(&mut self) -> Result<(), Arc<str>> {
+        self.look_at = Instant::now() + CREDENTIALS_EVERY;
+        let looked = self.changed_directory().map_err(|error| told(&error));
+        if let (Err(cause), false) = (&looked, self.blind) {
+            tracing::error!(%cause, "credentials cannot be read, revocations wait");
+        }
+        self.blind = looked.is_err();
+        if let Some(directory) = looked? {
+            let directory = Arc::new(directory);
+            for inbox in &self.house.inboxes {
+                inbox.deliver_one(Letter::Directory(Arc::clone(&directory)));
+            }
+            tracing::info!(version = self.version, "credentials changed");
+        }
+        Ok(())
+    }
+
+    fn changed_directory(&mut self) -> Result<Option<Directory>, StoreError> {
+        let version = self.store.credentials_version()?;
+        if version == self.version {
+            return Ok(None);
+        }
+        let directory = Directory::new(self.store.credentials()?);
+        self.version = version;
+        Ok(Some(directory))
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum After {
+    GoOn,
+    Stop,
+}
