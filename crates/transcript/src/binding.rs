@@ -322,7 +322,7 @@ fn string_end(text: &str) -> usize {
 /// Where the `$name` or `$#` that `text` begins with ends.
 fn name_end(text: &str) -> usize {
     let name = text.bytes().skip(1).take_while(|letter| letter.is_ascii_alphanumeric() || *letter == b'_').count();
-    if name == 0 { text.len().min(2) } else { 1 + name }
+    1 + name + usize::from(name == 0 && text.as_bytes().get(1) == Some(&b'#'))
 }
 
 #[cfg(test)]

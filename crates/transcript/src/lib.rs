@@ -177,6 +177,7 @@
 
 pub mod binding;
 pub mod check;
+mod connection;
 mod given;
 pub mod json;
 pub mod parse;

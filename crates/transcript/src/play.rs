@@ -13,7 +13,7 @@ use crate::print::span;
 use crate::scene::{credential_id, network, stage, upgrade};
 use crate::story::{Act, Given, Happen, Line, Message, Peer, Said, Say, Step, Story};
 use crate::update::{Rewrite, rewrite};
-use crate::world::{Hearing, Life, Seen, Sent, Sight, Socket, World};
+use crate::world::{Hearing, Life, Seen, Sent, Shown, Sight, Socket, World};
 
 /// Why a story does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,21 +64,23 @@ pub enum Mode<'a> {
 ///
 /// # Errors
 /// The first thing that does not hold.
-pub fn play(story: &Story, cores: u8, order: Order, store: Box<dyn Store>, mut mode: Mode<'_>) -> Result<(), Failure> {
-    let failure = |line: usize, why: String| Failure {
-        story: story.name.clone(),
-        line,
-        cores,
-        expected: None,
-        got: None,
-        why,
-        came: Vec::new(),
+pub fn play(
+    story: &Story,
+    cores: u8,
+    order: Order,
+    store: Box<dyn Store>,
+    mut mode: Mode<'_>,
+) -> Result<(), Box<Failure>> {
+    let failure = |line: usize, why: String| {
+        let story = story.name.clone();
+        Box::new(Failure { story, line, cores, expected: None, got: None, why, came: Vec::new() })
     };
     let world = stage(story, cores, store).map_err(|(line, why)| failure(line, why))?;
     let mut stage = Stage {
         peers: story.peers().collect(),
         world,
         sockets: BTreeMap::new(),
+        names: BTreeMap::new(),
         opened: BTreeSet::new(),
         bindings: Bindings::default(),
     };
@@ -100,7 +102,7 @@ pub fn play(story: &Story, cores: u8, order: Order, store: Box<dyn Store>, mut m
         };
         if let Some(Mismatch { line, expected, got: came, why }) = missed {
             let said = got.iter().map(|got| got.written(true).to_string()).collect();
-            return Err(Failure { expected, got: came, came: said, ..failure(line.unwrap_or(first), why) });
+            return Err(Box::new(Failure { expected, got: came, came: said, ..*failure(line.unwrap_or(first), why) }));
         }
         stage.balances(story, &step).map_err(|(line, why)| failure(line, why))?;
     }
@@ -112,6 +114,8 @@ struct Stage<'a> {
     world: World,
     /// The latest socket of each peer.
     sockets: BTreeMap<&'a str, Socket>,
+    /// Whose each socket is or was.
+    names: BTreeMap<Socket, &'a str>,
     /// Sockets opened in this step: their accept is not written.
     opened: BTreeSet<Socket>,
     bindings: Bindings,
@@ -158,7 +162,6 @@ impl<'a> Stage<'a> {
         let (index, peer) = self.peer(name);
         if let Some(socket) = self.sockets.get(name)
             && self.world.life(*socket) != Life::Over
-            && !peer.deaf
         {
             return Err(format!("the socket of `{name}` is still there"));
         }
@@ -171,6 +174,7 @@ impl<'a> Stage<'a> {
         let core = u8::try_from(index % cores).expect("a remainder of 256 is a byte");
         let socket = self.world.open(core, &request, hearing);
         self.sockets.insert(&peer.name, socket);
+        self.names.insert(socket, &peer.name);
         self.opened.insert(socket);
         Ok(socket)
     }
@@ -258,29 +262,27 @@ impl<'a> Stage<'a> {
 
     /// What came, in the words of the language; none for what stories do not show.
     fn got(&self, seen: Seen) -> Option<Got> {
-        let (socket, said) = match seen.sight {
-            Sight::Accept(socket) if self.opened.contains(&socket) => return None,
-            Sight::Accept(socket) => (Some(socket), Said::Accept),
-            Sight::Refuse(socket, response) => {
+        let (socket, shown) = match seen.sight {
+            Sight::Event(event) => return Some(Got { peer: None, said: Said::Public(event.happening.to_string()) }),
+            Sight::Note(_) => return None,
+            Sight::Wire(socket, Shown::Accept) if self.opened.contains(&socket) => return None,
+            Sight::Wire(socket, shown) => (socket, shown),
+        };
+        let said = match shown {
+            Shown::Accept => Said::Accept,
+            Shown::Refuse(response) => {
                 let headers = response.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-                let message = Message {
+                Said::Http(Message {
                     start: response.status.to_string(),
                     headers: headers.collect(),
                     body: String::from_utf8_lossy(&response.body).into_owned(),
-                };
-                (Some(socket), Said::Http(message))
+                })
             }
-            Sight::Text(socket, text) => (Some(socket), said_text(&String::from_utf8_lossy(&text))),
-            Sight::Ping(socket) => (Some(socket), Said::Ping),
-            Sight::Close(socket, code, reason) => (Some(socket), Said::Close(format!("{} {reason}", code.0))),
-            Sight::Event(event) => (None, Said::Public(event.happening.to_string())),
-            Sight::Note(_) => return None,
+            Shown::Text(text) => said_text(&String::from_utf8_lossy(&text)),
+            Shown::Ping => Said::Ping,
+            Shown::Close(code, reason) => Said::Close(format!("{} {reason}", code.0)),
         };
-        let name = |socket: Socket| {
-            let found = self.sockets.iter().find(|(_, known)| **known == socket).map(|(name, _)| (*name).to_owned());
-            found.unwrap_or_else(|| "an-older-socket".to_owned())
-        };
-        Some(Got { peer: socket.map(name), said })
+        Some(Got { peer: self.names.get(&socket).map(|name| (*name).to_owned()), said })
     }
 
     fn balances(&self, story: &Story, step: &Step<'_>) -> Result<(), Stopped> {

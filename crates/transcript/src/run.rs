@@ -217,7 +217,10 @@ mod tests {
     #[test]
     fn what_came_is_written_down_on_request_and_holds_from_then_on() {
         let told = run_text("nobody.txt", NOBODY, false).unwrap_err();
-        assert!(told.starts_with("nobody.txt:5: it came and is not written\n  expected  nothing\n  got       a< 404"), "{told}");
+        assert!(
+            told.starts_with("nobody.txt:5: it came and is not written\n  expected  nothing\n  got       a< 404"),
+            "{told}"
+        );
         let (_, fared, new) = run_text("nobody.txt", NOBODY, true).unwrap();
         let new = new.unwrap();
         assert!(new.starts_with(&format!("{NOBODY}< 404")), "{new}");

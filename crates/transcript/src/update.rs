@@ -7,6 +7,8 @@ use crate::story::{Given, Item, Output, Said, Step, Story};
 
 /// From how many equal lines on they are written as `N times`.
 const TIMES_FROM: u32 = 3;
+/// Characters of a new line at most, where it can be cut.
+const WIDTH: usize = 120;
 
 /// New output lines for one step of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,16 @@ pub struct Rewrite {
     /// The line above the new ones.
     after: usize,
     /// What stands there now.
-    lines: Vec<String>,
+    lines: Vec<Now>,
+}
+
+/// What stands where old outputs stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Now {
+    /// Lines of the file, unchanged.
+    Kept { number: usize, height: usize },
+    /// A new line.
+    Written(String),
 }
 
 /// What a new line is made from.
@@ -75,28 +86,67 @@ fn place(story: &Story, step: &Step<'_>) -> usize {
     given.map_or(0, |line| line.number + line.height - 1)
 }
 
-fn printed(step: &Step<'_>, news: &[New]) -> Vec<String> {
-    let mut outputs: Vec<Output> = Vec::new();
-    for new in news {
-        let output = match new {
-            New::Kept { index, count } => Output { times: *count, ..step.outputs[*index].1.clone() },
-            New::Fresh(output) => output.clone(),
-        };
-        outputs.push(output);
-    }
+fn printed(step: &Step<'_>, news: &[New]) -> Vec<Now> {
     let mut lines = Vec::new();
-    let mut rest = outputs.as_slice();
+    let mut rest = news;
     while let Some(first) = rest.first() {
-        let run = rest.iter().take_while(|other| *other == first && other.times == 1).count().max(1);
-        let many = u32::try_from(run).unwrap_or(u32::MAX);
-        if many >= TIMES_FROM {
-            lines.push(Output { times: many, ..first.clone() }.to_string());
-        } else {
-            lines.extend(std::iter::repeat_n(first.to_string(), run));
-        }
+        let run = match first {
+            New::Kept { index, count } => {
+                let (line, output) = step.outputs[*index];
+                if *count == output.times {
+                    lines.push(Now::Kept { number: line.number, height: line.height });
+                } else {
+                    lines.push(Now::Written(wrapped(&Output { times: *count, ..output.clone() })));
+                }
+                1
+            }
+            New::Fresh(first) => {
+                let run = rest.iter().take_while(|new| matches!(new, New::Fresh(other) if other == first)).count();
+                let many = u32::try_from(run).unwrap_or(u32::MAX);
+                if many >= TIMES_FROM {
+                    lines.push(Now::Written(wrapped(&Output { times: many, ..first.clone() })));
+                } else {
+                    lines.extend(std::iter::repeat_n(Now::Written(wrapped(first)), run));
+                }
+                run
+            }
+        };
         rest = &rest[run..];
     }
     lines
+}
+
+/// The line as printed; JSON that is too wide goes on below, cut after commas.
+fn wrapped(output: &Output) -> String {
+    let text = output.to_string();
+    if text.chars().count() <= WIDTH || !matches!(output.said, Said::Json(_)) {
+        return text;
+    }
+    let mut out = String::new();
+    let (mut line, mut piece) = (String::new(), String::new());
+    let (mut quoted, mut escape) = (false, false);
+    for letter in text.chars() {
+        piece.push(letter);
+        match letter {
+            _ if escape => escape = false,
+            '\\' if quoted => escape = true,
+            '"' => quoted = !quoted,
+            ',' if !quoted => {
+                if !line.trim_start().is_empty() && line.chars().count() + piece.chars().count() > WIDTH {
+                    out.push_str(&line);
+                    out.push('\n');
+                    line = "  ".to_owned();
+                }
+                line.push_str(&std::mem::take(&mut piece));
+            }
+            _ => {}
+        }
+    }
+    if line.chars().count() + piece.chars().count() > WIDTH {
+        out.push_str(&line);
+        line = "\n  ".to_owned();
+    }
+    out + &line + &piece
 }
 
 /// Whether an old line is worth taking names from.
@@ -142,15 +192,26 @@ fn merge(old: &Json, fresh: &mut Json, got: &Json, bindings: &mut Bindings) {
 /// The file's text with its steps rewritten.
 #[must_use]
 pub fn rewritten(text: &str, rewrites: &[Rewrite]) -> String {
+    let old: Vec<&str> = text.lines().collect();
     let mut out = String::new();
     let put = |out: &mut String, after: usize| {
-        for line in rewrites.iter().filter(|rewrite| rewrite.after == after).flat_map(|rewrite| &rewrite.lines) {
-            out.push_str(line);
-            out.push('\n');
+        for now in rewrites.iter().filter(|rewrite| rewrite.after == after).flat_map(|rewrite| &rewrite.lines) {
+            match now {
+                Now::Written(line) => {
+                    out.push_str(line);
+                    out.push('\n');
+                }
+                Now::Kept { number, height } => {
+                    for line in &old[number - 1..number - 1 + height] {
+                        out.push_str(line);
+                        out.push('\n');
+                    }
+                }
+            }
         }
     };
     put(&mut out, 0);
-    for (index, line) in text.lines().enumerate() {
+    for (index, line) in old.iter().enumerate() {
         if !rewrites.iter().any(|rewrite| rewrite.gone.contains(&(index + 1))) {
             out.push_str(line);
             out.push('\n');
@@ -186,7 +247,7 @@ mod tests {
         let came =
             [("a", r#"{"type":"t","id":"7"}"#), ("b", r#"{"type":"u","id":"c_7","n":2}"#), ("b", r#"{"x":"$"}"#)];
         let want = format!(
-            "{TWO}a> {{\"x\":1}}\na< {{\"type\":\"t\",\"id\":\"$id\"}}\nb< {{\"type\":\"u\",\"id\":\"c_$id\",\"n\":2}}\nb< {{\"x\":\"$$\"}}\n# prose stays\n"
+            "{TWO}a> {{\"x\":1}}\na< {{\"type\":\"t\",\n  \"id\":\"$id\"}}\nb< {{\"type\":\"u\",\"id\":\"c_$id\",\"n\":2}}\nb< {{\"x\":\"$$\"}}\n# prose stays\n"
         );
         assert_eq!(updated(&text, &came), want);
     }
@@ -203,6 +264,16 @@ mod tests {
         let came = [("a", "[1]"), ("a", "[1]"), ("a", "[1]"), ("b", "[2]"), ("b", "[2]")];
         let want = format!("{TWO}a> {{\"x\":1}}\na< 3 times [1]\nb< [2]\nb< [2]\n");
         assert_eq!(updated(&text, &came), want);
+    }
+
+    #[test]
+    fn wide_lines_go_on_below() {
+        let text = format!("{TWO}a> {{\"x\":1}}\n");
+        let members: Vec<String> = (0..20).map(|n| format!("\"key_{n}\":\"value, {n}\"")).collect();
+        let came = format!("{{{}}}", members.join(","));
+        let new = updated(&text, &[("a", &came)]);
+        assert!(new.lines().all(|line| line.len() <= WIDTH) && new.lines().count() > 7, "{new}");
+        assert_eq!(updated(&new, &[("a", &came)]), new);
     }
 
     #[test]

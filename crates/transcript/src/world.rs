@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use model::{
-    CloseCode, Commit, CommitError, CredentialId, Event, Frame, GroupId, Now, Partition, Reason, Request, RequestKey,
-    Response, Route, Timestamp,
+    Commit, CommitError, CredentialId, Event, Frame, GroupId, Now, Partition, Reason, Request, RequestKey, Route,
+    Timestamp,
 };
 use node::{Directory, Ending, Input, Mail, Node, Note, Output, Wire};
 use store::{Store, StoreError};
+
+use crate::connection::{Connection, Took};
+pub use crate::connection::{Hearing, Life, Sent, Shown, Socket};
 
 /// How long a peer has to complete our close before it is given up.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(3);
@@ -41,45 +43,6 @@ pub struct Setup {
     pub bounds: node::Bounds,
 }
 
-/// One connection of a World; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Socket(usize);
-
-/// A frame as a peer sends it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// A whole text message.
-    Text(String),
-    /// A whole binary message.
-    Binary(Vec<u8>),
-    /// A control ping.
-    Ping,
-    /// A control pong.
-    Pong,
-}
-
-/// Whether a peer still does its part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hearing {
-    /// It completes our close.
-    Hears,
-    /// Half-open: it never does.
-    Deaf,
-}
-
-/// How far a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// The upgrade is not answered yet; frames wait.
-    Opening,
-    /// Frames go both ways.
-    Open,
-    /// We have sent a close and wait for the peer's.
-    Closing,
-    /// Nothing more will happen.
-    Over,
-}
-
 /// Something that came out.
 #[derive(Debug)]
 pub struct Seen {
@@ -92,30 +55,12 @@ pub struct Seen {
 /// What came out.
 #[derive(Debug)]
 pub enum Sight {
-    /// An upgrade was accepted.
-    Accept(Socket),
-    /// An upgrade was refused.
-    Refuse(Socket, Response),
-    /// A text frame.
-    Text(Socket, Bytes),
-    /// A control ping.
-    Ping(Socket),
-    /// A close frame.
-    Close(Socket, CloseCode, Reason),
+    /// Something a peer hears.
+    Wire(Socket, Shown),
     /// Something public.
     Event(Event),
     /// Something for operators.
     Note(Note),
-}
-
-struct Connection {
-    route: Route,
-    life: Life,
-    hearing: Hearing,
-    limit: usize,
-    paused: bool,
-    waiting: VecDeque<Sent>,
-    closing: Option<(Reason, Timestamp)>,
 }
 
 enum Work {
@@ -261,15 +206,7 @@ impl World {
         let core = usize::from(core) % self.nodes.len();
         let route = self.nodes[core].route();
         let socket = Socket(self.connections.len());
-        self.connections.push(Connection {
-            route,
-            life: Life::Opening,
-            hearing,
-            limit: FIRST_LIMIT,
-            paused: false,
-            waiting: VecDeque::new(),
-            closing: None,
-        });
+        self.connections.push(Connection::new(route, hearing));
         if self.routes.insert(route, socket.0).is_some() {
             self.broken.push(format!("the route {route:?} was given twice"));
         }
@@ -344,9 +281,7 @@ impl World {
         if connection.life == Life::Over {
             return;
         }
-        connection.life = Life::Over;
-        connection.waiting.clear();
-        let reason = connection.closing.take().map_or(reason, |(ours, _)| ours);
+        let reason = connection.end().unwrap_or(reason);
         let route = connection.route;
         self.routes.remove(&route);
         self.handle(usize::from(route.core), Input::Gone { route, ending: Ending { reason, completed } });
@@ -358,9 +293,7 @@ impl World {
     /// When the store's credentials cannot be read.
     pub fn restart(&mut self) -> Result<(), StoreError> {
         for connection in &mut self.connections {
-            connection.life = Life::Over;
-            connection.closing = None;
-            connection.waiting.clear();
+            connection.end();
         }
         self.routes.clear();
         self.mail.clear();
@@ -543,30 +476,18 @@ impl World {
     fn wire(&mut self, index: usize, wire: Wire) {
         let socket = Socket(index);
         let connection = &mut self.connections[index];
-        match (wire, connection.life) {
-            (Wire::Accept, Life::Opening) => {
-                connection.life = Life::Open;
-                self.see(Sight::Accept(socket));
+        match connection.take(wire, self.now.at) {
+            Took::Silently => {}
+            Took::Shown(shown) => {
+                if connection.life == Life::Over {
+                    self.routes.remove(&connection.route);
+                }
+                self.see(Sight::Wire(socket, shown));
             }
-            (Wire::Refuse(response), Life::Opening) => {
-                connection.life = Life::Over;
-                connection.waiting.clear();
-                let route = connection.route;
-                self.routes.remove(&route);
-                self.see(Sight::Refuse(socket, response));
+            Took::Never(wire) => {
+                let life = connection.life;
+                self.broken.push(format!("{wire:?} for a connection that is {life:?}"));
             }
-            (Wire::Send { text, class: _ }, Life::Open) => self.see(Sight::Text(socket, text)),
-            (Wire::Ping, Life::Open) => self.see(Sight::Ping(socket)),
-            (Wire::Close { code, reason }, Life::Open) => {
-                connection.life = Life::Closing;
-                connection.waiting.clear();
-                connection.closing = Some((reason, self.now.at));
-                self.see(Sight::Close(socket, code, reason));
-            }
-            (Wire::Limit(limit), Life::Opening | Life::Open) => connection.limit = limit,
-            (Wire::Pause, _) => connection.paused = true,
-            (Wire::Resume, _) => connection.paused = false,
-            (wire, life) => self.broken.push(format!("{wire:?} for a connection that is {life:?}")),
         }
     }
 
