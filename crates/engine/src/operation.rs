@@ -58,7 +58,14 @@ pub(crate) enum State {
     /// For a performer that went away to come back.
     Held { until: Timestamp, started: bool },
     /// For our service's decision on an answer.
-    Settling { device: DeviceId, from: Route, ask: AskId, owed_until: Timestamp },
+    Settling {
+        device: DeviceId,
+        from: Route,
+        ask: AskId,
+        owed_until: Timestamp,
+        /// The requester took it back meanwhile: it ends with this decision or without it.
+        taken_back: bool,
+    },
     /// For the first turn after a restart, to fail: its dialect no longer knows this kind of work.
     Orphaned,
     /// For nothing: it has its outcome.

@@ -2,13 +2,14 @@
 
 use model::{
     Answer, AskId, Certainty, DeviceId, FailCause, Late, OperationId, OperationRow, Outcome, OutcomeKind,
-    PerformerLost, Question, Reoffer, Role, Route, Settled, Taken, Target, Tell, Verdict, Which, Write,
+    PerformerLost, Presence, Question, Reoffer, Role, Route, Settled, Taken, Target, Tell, Verdict, Which, Write,
 };
 
 use crate::Turn;
 use crate::group::Group;
 use crate::operation::State;
 use crate::port::Output;
+use crate::presence::Device;
 
 impl Group {
     /// Offers an operation to whoever it is for and has room.
@@ -115,27 +116,31 @@ impl Group {
     pub(crate) fn performer_lost(&mut self, turn: &mut Turn<'_>, id: &DeviceId) {
         let Some(device) = self.devices.get(id) else { return };
         for operation in device.load.clone() {
-            let others =
-                self.devices.values().any(|device| device.online().is_some() && device.load.contains(&operation));
-            let Some(work) = self.operations.get_mut(&operation) else { continue };
-            let started = matches!(work.state, State::Started);
-            let waits = started || matches!(work.state, State::Offered { .. });
-            if others || !waits {
-                continue;
+            self.left_alone(turn, operation);
+        }
+    }
+
+    /// Work whose last performer may have gone: what its kind of work wants then.
+    fn left_alone(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let here = |device: &Device| device.presence == Presence::Online && device.load.contains(&operation);
+        let others = self.devices.values().any(here);
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        let started = matches!(work.state, State::Started);
+        let waits = started || matches!(work.state, State::Offered { .. });
+        if others || !waits {
+            return;
+        }
+        match work.rules.performer_lost {
+            PerformerLost::Fail => {
+                let certainty = Certainty::Unknown;
+                let outcome = Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
+                self.end(turn, operation, outcome, None);
             }
-            match work.rules.performer_lost {
-                PerformerLost::Fail => {
-                    let certainty = Certainty::Unknown;
-                    let outcome =
-                        Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
-                    self.end(turn, operation, outcome, Some(id));
-                }
-                PerformerLost::Hold(longest) => {
-                    work.state = State::Held { until: turn.now.at.after(longest), started };
-                    self.arm(turn.timers, operation);
-                }
-                PerformerLost::OthersGoOn => {}
+            PerformerLost::Hold(longest) => {
+                work.state = State::Held { until: turn.now.at.after(longest), started };
+                self.arm(turn.timers, operation);
             }
+            PerformerLost::OthersGoOn => {}
         }
     }
 
@@ -191,8 +196,8 @@ impl Group {
     /// The service has decided on an answer, and what it decided is durable.
     pub(crate) fn settled(&mut self, turn: &mut Turn<'_>, operation: OperationId, settled: Settled) {
         let Some(work) = self.operations.get_mut(&operation) else { return };
-        let State::Settling { device, from, ask, owed_until } = &work.state else { return };
-        let (device, from, ask, owed_until) = (device.clone(), *from, *ask, *owed_until);
+        let State::Settling { device, from, ask, owed_until, taken_back } = &work.state else { return };
+        let (device, from, ask, owed_until, taken_back) = (device.clone(), *from, *ask, *owed_until, *taken_back);
         let key = Some(work.key.clone());
         let taken = match settled {
             Settled::Outcome(outcome) => {
@@ -200,14 +205,41 @@ impl Group {
                 self.ended(turn, operation, outcome, owed_until, Some(&device));
                 Taken::Ended(how)
             }
-            Settled::Again { note } => {
-                work.state = State::Offered { first: turn.now.at, last: turn.now.at };
-                self.progress(turn, operation, note);
-                self.arm(turn.timers, operation);
-                Taken::Again
-            }
+            Settled::Again { note } => self.goes_on(turn, operation, &device, taken_back, note),
         };
-        turn.answer(from, ask, Tell::Taken { operation: Some(operation), key, taken });
+        if turn.routes.contains_key(&from) {
+            turn.answer(from, ask, Tell::Taken { operation: Some(operation), key, taken });
+        }
+    }
+
+    /// The decision was that the work goes on: unless it was taken back or its time passed meanwhile.
+    fn goes_on(
+        &mut self,
+        turn: &mut Turn<'_>,
+        operation: OperationId,
+        device: &DeviceId,
+        taken_back: bool,
+        note: bytes::Bytes,
+    ) -> Taken {
+        let Some(work) = self.operations.get_mut(&operation) else { return Taken::Late(None) };
+        work.state = State::Offered { first: turn.now.at, last: turn.now.at };
+        let certainty = work.certainty();
+        let outcome = if taken_back {
+            Some(Outcome::Cancelled { certainty })
+        } else if turn.now.at >= work.answer_by {
+            Some(Outcome::Expired { certainty })
+        } else {
+            None
+        };
+        if let Some(outcome) = outcome {
+            let how = outcome.kind();
+            self.end(turn, operation, outcome, Some(device));
+            return Taken::Late(Some(how));
+        }
+        self.progress(turn, operation, note);
+        self.arm(turn.timers, operation);
+        self.left_alone(turn, operation);
+        Taken::Again
     }
 
     /// An answer to work that has no outcome yet.
@@ -258,7 +290,7 @@ impl Group {
         work.attempts += 1;
         work.offered.insert(device.clone());
         let owed_until = turn.now.at.after(work.rules.owed_for);
-        work.state = State::Settling { device, from, ask, owed_until };
+        work.state = State::Settling { device, from, ask, owed_until, taken_back: false };
         let question = Question {
             operation,
             key: work.key.clone(),

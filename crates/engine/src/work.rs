@@ -82,7 +82,8 @@ impl Group {
         self.arm(turn.timers, operation);
     }
 
-    /// Takes a piece of work back, unless it has its outcome. One that is being decided upon ends as decided.
+    /// Takes a piece of work back, unless it has its outcome. One that is being decided upon ends as decided,
+    /// or is taken back when the decision is that it goes on.
     pub(crate) fn cancel(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, key: RequestKey) {
         let found = self.commanding(from, Role::Requester).and_then(|session| {
             let operation = *self.keys.get(&key)?;
@@ -226,11 +227,13 @@ impl Group {
     }
 
     fn cancel_now(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
-        let Some(work) = self.operations.get(&operation) else { return };
-        if !matches!(work.state, State::Settling { .. }) {
-            let outcome = Outcome::Cancelled { certainty: work.certainty() };
-            self.end(turn, operation, outcome, None);
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        if let State::Settling { taken_back, .. } = &mut work.state {
+            *taken_back = true;
+            return;
         }
+        let outcome = Outcome::Cancelled { certainty: work.certainty() };
+        self.end(turn, operation, outcome, None);
     }
 
     /// The key was used before, and memory knows for what.
