@@ -20,3 +20,5 @@ pub const NAMES_PER_PERFORMER: usize = 256;
 pub const ORPHAN_OWED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many such failures are owed to one requester.
 pub const ORPHAN_OWED_MOST: u32 = 1_000;
+/// The shortest pause between two offers of the same work to the same performer.
+pub const REOFFER_PAUSE_LEAST: Duration = Duration::from_millis(1);

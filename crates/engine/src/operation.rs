@@ -35,6 +35,8 @@ pub(crate) struct Operation {
     pub(crate) asked_from: Option<Route>,
     /// Every device it was ever offered to: a result is taken from any of them.
     pub(crate) offered: BTreeSet<DeviceId>,
+    /// When it was first offered.
+    pub(crate) offered_at: Option<Timestamp>,
     /// It comes from the store: nobody remembers whether it was offered.
     pub(crate) restored: bool,
     /// Answers that were decided upon.
@@ -47,12 +49,8 @@ pub(crate) struct Operation {
 pub(crate) enum State {
     /// For a performer.
     Waiting,
-    /// For an answer of those who have it.
-    Offered {
-        /// When it was offered first, and last.
-        first: Timestamp,
-        last: Timestamp,
-    },
+    /// For an answer of those who have it, who are asked again then.
+    Offered { again_at: Option<Timestamp> },
     /// For the answer of a performer that has begun.
     Started,
     /// For a performer that went away to come back.
@@ -105,7 +103,7 @@ impl Operation {
                 };
                 [Some(self.answer_by), self.deliver_by, queue].into_iter().flatten().min()
             }
-            State::Offered { .. } => Some(self.next_offer().map_or(self.answer_by, |next| next.min(self.answer_by))),
+            State::Offered { again_at } => Some(again_at.map_or(self.answer_by, |again| again.min(self.answer_by))),
             State::Started => Some(self.answer_by),
             State::Held { until, .. } => Some(self.answer_by.min(*until)),
             State::Settling { .. } => None,
@@ -114,14 +112,24 @@ impl Operation {
         }
     }
 
-    /// When the offer is to be said again.
-    pub(crate) fn next_offer(&self) -> Option<Timestamp> {
-        let (State::Offered { first, last }, Reoffer::Every { pause, until }) = (&self.state, self.rules.reoffer)
-        else {
-            return None;
+    /// Waits for the answer to an offer said now, and says it again when its kind of work wants that.
+    pub(crate) fn now_offered(&mut self, now: Timestamp) {
+        let first = *self.offered_at.get_or_insert(now);
+        let again_at = match self.rules.reoffer {
+            Reoffer::Every { pause, until } => {
+                let next = now.after(pause.max(bounds::REOFFER_PAUSE_LEAST));
+                (next <= first.after(until)).then_some(next)
+            }
+            Reoffer::Never | Reoffer::OnReturn => None,
         };
-        let next = last.after(pause);
-        (next <= first.after(until)).then_some(next)
+        self.state = State::Offered { again_at };
+    }
+
+    /// A performer that has the offer has reacted: it is not asked again and again any more.
+    pub(crate) fn reacted(&mut self) {
+        if let State::Offered { again_at } = &mut self.state {
+            *again_at = None;
+        }
     }
 
     /// What the requester is told once it has ended.
@@ -174,6 +182,7 @@ impl Group {
             memo: row.memo,
             asked_from: None,
             offered: BTreeSet::new(),
+            offered_at: None,
             restored: true,
             attempts: 0,
             state,

@@ -53,7 +53,7 @@ impl Group {
         if let Some(work) = self.operations.get_mut(&operation) {
             work.offered.extend(given);
             if matches!(work.state, State::Waiting) {
-                work.state = State::Offered { first: turn.now.at, last: turn.now.at };
+                work.now_offered(turn.now.at);
             }
         }
         self.arm(turn.timers, operation);
@@ -84,9 +84,7 @@ impl Group {
     pub(crate) fn offer_again(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
         let now = turn.now.at;
         let Some(work) = self.operations.get_mut(&operation) else { return };
-        if let State::Offered { last, .. } = &mut work.state {
-            *last = now;
-        }
+        work.now_offered(now);
         let tell = work.offer_tell();
         for device in self.devices.values().filter(|device| device.load.contains(&operation)) {
             if let Some(route) = device.online() {
@@ -101,9 +99,15 @@ impl Group {
         let Some(route) = device.online() else { return };
         for operation in device.load.clone() {
             let Some(work) = self.operations.get_mut(&operation) else { continue };
-            if let State::Held { started, .. } = work.state {
-                work.state =
-                    if started { State::Started } else { State::Offered { first: turn.now.at, last: turn.now.at } };
+            match work.state {
+                State::Held { started: true, .. } => work.state = State::Started,
+                State::Held { started: false, .. } => work.now_offered(turn.now.at),
+                State::Waiting
+                | State::Offered { .. }
+                | State::Started
+                | State::Settling { .. }
+                | State::Orphaned
+                | State::Ended { .. } => {}
             }
             if matches!(work.state, State::Offered { .. }) && work.rules.reoffer != Reoffer::Never {
                 turn.tell(route, work.offer_tell());
@@ -222,7 +226,7 @@ impl Group {
         note: bytes::Bytes,
     ) -> Taken {
         let Some(work) = self.operations.get_mut(&operation) else { return Taken::Late(None) };
-        work.state = State::Offered { first: turn.now.at, last: turn.now.at };
+        work.state = State::Offered { again_at: None };
         let certainty = work.certainty();
         let outcome = if taken_back {
             Some(Outcome::Cancelled { certainty })
@@ -261,6 +265,8 @@ impl Group {
                 return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
             }
             Verdict::Note(note) => {
+                work.reacted();
+                self.arm(turn.timers, operation);
                 self.progress(turn, operation, note);
                 return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
             }

@@ -65,6 +65,7 @@ impl Group {
             memo: submit.memo,
             asked_from: Some(from),
             offered: BTreeSet::new(),
+            offered_at: None,
             restored: false,
             attempts: 0,
             state: State::Waiting,
