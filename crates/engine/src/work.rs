@@ -28,10 +28,10 @@ impl Group {
         let principal = std::sync::Arc::clone(&session.principal);
         if submit.rules.repeat != Repeat::Run {
             if let Some(known) = self.keys.get(&submit.key).copied() {
-                return self.repeated(turn, from, id, &submit, known);
+                return self.repeated(turn, from, id, &submit, &principal.id, known);
             }
             if let Some(row) = earlier {
-                return repeated_after_days(turn, from, id, &submit, *row);
+                return repeated_after_days(turn, from, id, &submit, &principal.id, *row);
             }
         }
         if self.running >= bounds::RUNNING_PER_GROUP {
@@ -238,10 +238,18 @@ impl Group {
     }
 
     /// The key was used before, and memory knows for what.
-    fn repeated(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, submit: &Submit, known: OperationId) {
+    fn repeated(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: Route,
+        id: AskId,
+        submit: &Submit,
+        who: &PrincipalId,
+        known: OperationId,
+    ) {
         let key = submit.key.clone();
         let Some(work) = self.operations.get_mut(&known) else { return };
-        match verdict_on_repeat(submit, &work.body) {
+        match verdict_on_repeat(submit, who, &work.requester, &work.body) {
             Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
             None => {
                 work.asked_from = Some(from);
@@ -255,9 +263,16 @@ impl Group {
 }
 
 /// The key was used before, and only the store knew.
-fn repeated_after_days(turn: &mut Turn<'_>, from: Route, id: AskId, submit: &Submit, row: OperationRow) {
+fn repeated_after_days(
+    turn: &mut Turn<'_>,
+    from: Route,
+    id: AskId,
+    submit: &Submit,
+    who: &PrincipalId,
+    row: OperationRow,
+) {
     let key = submit.key.clone();
-    match verdict_on_repeat(submit, &row.body) {
+    match verdict_on_repeat(submit, who, &row.requester, &row.body) {
         Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
         None => {
             turn.answer(from, id, Tell::Accepted { operation: row.id, key: key.clone() });
@@ -268,11 +283,17 @@ fn repeated_after_days(turn: &mut Turn<'_>, from: Route, id: AskId, submit: &Sub
     }
 }
 
-/// Why a repeat is refused; none when it joins the first.
-fn verdict_on_repeat(submit: &Submit, first: &model::Digest) -> Option<Refusal> {
+/// Why a repeat is refused; none when it joins the first. Somebody else's work is never joined: its outcome
+/// is not theirs to hear.
+fn verdict_on_repeat(
+    submit: &Submit,
+    who: &PrincipalId,
+    first_who: &PrincipalId,
+    first: &model::Digest,
+) -> Option<Refusal> {
     match submit.rules.repeat {
         Repeat::Refuse => Some(Refusal::Duplicate),
-        Repeat::Join if submit.body != *first => Some(Refusal::Conflict),
+        Repeat::Join if who != first_who || submit.body != *first => Some(Refusal::Conflict),
         Repeat::Join | Repeat::Run => None,
     }
 }
