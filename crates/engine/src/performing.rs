@@ -166,8 +166,14 @@ impl Group {
         };
         let Some(work) = found.and_then(|operation| self.operations.get_mut(&operation)) else {
             let how = earlier.as_ref().and_then(|row| row.outcome.as_ref()).map(|(outcome, _)| outcome.kind());
+            let taken = match earlier.as_ref().map(|row| &row.target) {
+                Some(Target::Device(target)) if *target != device => Taken::NotYours,
+                Some(Target::Device(_) | Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_)) | None => {
+                    Taken::Late(how)
+                }
+            };
             let operation = earlier.map(|row| row.id);
-            return turn.answer(from, id, Tell::Taken { operation, key, taken: Taken::Late(how) });
+            return turn.answer(from, id, Tell::Taken { operation, key, taken });
         };
         let operation = work.id;
         let key = Some(work.key.clone());
