@@ -71,6 +71,10 @@ impl Group {
         }
         let Some(session) = self.sessions.get_mut(&holder).filter(|session| !session.displaced) else { return };
         session.displaced = true;
+        let (device, epoch) = (session.device.clone(), session.epoch);
+        if let Some(device) = device.and_then(|id| self.devices.get_mut(&id)).filter(|device| device.epoch == epoch) {
+            device.session = None;
+        }
         turn.tell(holder, Tell::Displaced);
     }
 
@@ -91,7 +95,7 @@ impl Group {
                 self.vacate(turn, name);
             }
         }
-        self.session_ended(turn, from, &session);
+        self.session_ended(turn, &session);
     }
 
     /// The older session did not hand back in time: it is let go as it is.

@@ -15,6 +15,7 @@ use crate::{Turn, bounds};
 /// A performer as the outside knows it.
 #[derive(Debug)]
 pub(crate) struct Device {
+    /// Whom to tell; none while it is handed over from one session to the next.
     pub(crate) session: Option<Route>,
     pub(crate) epoch: Epoch,
     pub(crate) presence: Presence,
@@ -56,14 +57,14 @@ impl Group {
     }
 
     /// A session is over: its device is away or offline, its work held, failed, cancelled or left to others.
-    pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, from: Route, session: &Session) {
+    pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: &Session) {
         if session.role == Role::Requester && !self.is_here(&session.principal.id) {
             self.requester_lost(turn, &session.principal.id);
         }
         let Some(id) = &session.device else { return };
         self.write_seen(turn, session, id);
         let Some(device) = self.devices.get_mut(id) else { return };
-        if device.session != Some(from) || device.epoch != session.epoch {
+        if device.epoch != session.epoch {
             // A late end of an older session never erases the newer one.
             return;
         }
@@ -102,9 +103,9 @@ impl Group {
         }
     }
 
-    /// The online devices a target means, in the order they are tried.
+    /// The online devices a target means, those that are just handed over among them, in the order they are tried.
     pub(crate) fn candidates(&self, target: &Target) -> Vec<DeviceId> {
-        let online = self.devices.iter().filter(|(_, device)| device.online().is_some());
+        let online = self.devices.iter().filter(|(_, device)| device.presence == Presence::Online);
         match target {
             Target::Device(id) => online.filter(|(device, _)| *device == id).map(|(id, _)| id.clone()).collect(),
             Target::AnyOfGroup => online.map(|(id, _)| id.clone()).collect(),
