@@ -13,6 +13,12 @@ pub(crate) enum Exit {
     Failed,
     Usage,
     InUse,
+    Refused,
+    Forbidden,
+    Network,
+    Tls,
+    NoPong,
+    Displaced,
 }
 
 /// Under every `--help` that has no list of its own.
@@ -27,6 +33,12 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::InUse => 3,
+            Self::Refused => 10,
+            Self::Forbidden => 11,
+            Self::Network => 12,
+            Self::Tls => 13,
+            Self::NoPong => 14,
+            Self::Displaced => 15,
         }
     }
 }

@@ -4,8 +4,15 @@
 //! what it has to say about it to stderr, and the exit codes are those of [`exit`].
 
 mod config;
+mod connect;
 mod exit;
+mod keys;
 mod logs;
+mod members;
+mod place;
+mod running;
+mod secret_file;
+mod serve;
 mod talk;
 
 use std::process::ExitCode;
@@ -24,6 +31,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the gateway on its data folder until a signal
+    #[command(after_help = serve::AFTER)]
+    Serve(serve::Serve),
+    /// Make, show and end the keys that peers log in with
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Register who is recognised: members of a network with their attributes and balances
+    #[command(subcommand)]
+    Members(members::Command),
+    /// Connect as a peer: frames on stdin and stdout, login and heartbeat done
+    #[command(after_help = connect::AFTER)]
+    Connect(connect::Connect),
     /// Check a configuration, or print all settings with their defaults
     #[command(subcommand)]
     Config(config::Command),
@@ -32,6 +51,10 @@ enum Command {
 fn main() -> ExitCode {
     logs::catch_panics();
     let outcome = match Arguments::parse().command {
+        Command::Serve(serve) => serve::run(&serve),
+        Command::Keys(command) => keys::run(command),
+        Command::Members(command) => members::run(command),
+        Command::Connect(connect) => connect::run(&connect),
         Command::Config(command) => config::run(command),
     };
     match outcome {

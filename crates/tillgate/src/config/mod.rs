@@ -17,7 +17,7 @@ use crate::exit::Ended;
 use crate::talk;
 
 pub(crate) use read::read;
-pub(crate) use sections::{Configuration, Log, Server};
+pub(crate) use sections::{Configuration, Log};
 pub(crate) use values::LogFormat;
 
 /// What begins the name of every variable that is a setting.

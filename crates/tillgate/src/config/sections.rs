@@ -31,6 +31,7 @@ model::settings! {
 pub(crate) struct Configuration {
     pub(crate) server: Server,
     pub(crate) log: Log,
+    pub(crate) gateway: gateway::Settings,
     pub(crate) node: node::Bounds,
     pub(crate) dialects: dialects::Config,
 }
@@ -41,6 +42,12 @@ impl Configuration {
         vec![
             Section::new("server", "Where the process listens and keeps its data.", Server::SETTINGS, &mut self.server),
             Section::new("log", "What is logged, to stderr.", Log::SETTINGS, &mut self.log),
+            Section::new(
+                "gateway",
+                "Sockets: how many, how long, how much.",
+                gateway::Settings::SETTINGS,
+                &mut self.gateway,
+            ),
             Section::new("node", "Bounds of one core.", node::Bounds::SETTINGS, &mut self.node),
         ]
     }

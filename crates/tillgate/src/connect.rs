@@ -1,0 +1,198 @@
+//! `tillgate connect`: a connection as a peer has it, with login and heartbeat done, lines in and frames out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Args;
+use client::boop::{CheckFailure, LinesConfig, LinesEvent, RawClient, RawSender, ScannerConfig, VendorConfig, check};
+use client::{BadEndpoint, Ended as Over, Endpoint, Lost, Preset, State};
+use model::Dialect;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::exit::{Ended, Exit};
+use crate::running::{self, Signals};
+use crate::secret_file::KeySource;
+use crate::talk;
+
+pub(crate) const AFTER: &str = "\
+Every line of stdin is sent as a frame; every frame that comes is a line of stdout. The login, its answer and the
+heartbeat are left out. Everything else is said on stderr. At the end of stdin it goes on listening; Ctrl-C says goodbye.
+
+  TILLGATE_KEY=sk_… tillgate connect boop --url ws://127.0.0.1:8080/ws/vendor --vendor ven_1
+  TILLGATE_KEY=dk_… tillgate connect boop --url ws://127.0.0.1:8080/ws/pvs --device pvs_1
+  TILLGATE_KEY=sk_… tillgate connect boop --url wss://gateway.example/ws/vendor --vendor ven_1 --check
+
+Exit codes: 0 done; 1 another failure; 2 the command line is wrong; 10 the credentials were refused; 11 they are good but
+not for this; 12 the network: not reached, hung up or lost; 13 no trusted TLS connection; 14 the ping was not answered;
+15 displaced by another connection with the same credentials.";
+
+#[derive(Args)]
+pub(crate) struct Connect {
+    /// Which protocol: boop
+    dialect: Dialect,
+    /// The server's address, such as wss://gateway.example/ws/vendor
+    #[arg(long)]
+    url: String,
+    /// boop: log in as this vendor
+    #[arg(long, value_name = "ID", conflicts_with = "device", required_unless_present = "device")]
+    vendor: Option<String>,
+    /// boop: log in as this scanner
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// Log in, ping once, print the milliseconds of the ping, and end
+    #[arg(long)]
+    check: bool,
+    /// Connect again when the connection is lost, as long as there is any point
+    #[arg(long, conflicts_with = "check")]
+    reconnect: bool,
+    #[command(flatten)]
+    pub(crate) key: KeySource,
+    #[command(flatten)]
+    pub(crate) way: Way,
+}
+
+/// How a server is reached.
+#[derive(Args)]
+pub(crate) struct Way {
+    /// Trust the certificates of this PEM file beside those the world trusts
+    #[arg(long, value_name = "FILE")]
+    extra_ca: Option<PathBuf>,
+    /// Send the key unencrypted over a network that is trusted; ws:// works only to this machine without it
+    #[arg(long)]
+    dangerous_plaintext: bool,
+}
+
+impl Way {
+    pub(crate) fn to(&self, url: &str) -> Endpoint {
+        let mut endpoint = Endpoint::new(url);
+        if let Some(pem) = &self.extra_ca {
+            endpoint = endpoint.extra_ca(pem);
+        }
+        if self.dangerous_plaintext { endpoint.dangerous_plaintext_over_the_network() } else { endpoint }
+    }
+}
+
+pub(crate) fn run(connect: &Connect) -> anyhow::Result<()> {
+    match connect.dialect {
+        Dialect::Boop => {}
+        other @ (Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay) => {
+            return Err(Ended::usage(format!("this version speaks no {other} yet, only boop")));
+        }
+    }
+    let secret = connect.key.read()?;
+    let mut config = match (&connect.vendor, &connect.device) {
+        (Some(vendor), None) => LinesConfig::Vendor(VendorConfig::new(vendor, secret)),
+        (None, Some(device)) => LinesConfig::Scanner(ScannerConfig::new(device, secret)),
+        (Some(_), Some(_)) | (None, None) => return Err(Ended::usage("either --vendor or --device")),
+    };
+    let endpoint = connect.way.to(&connect.url);
+    if connect.check {
+        return running::block_on(check_once(endpoint, config));
+    }
+    if !connect.reconnect {
+        preset(&mut config).attempts_most = Preset::once().attempts_most;
+    }
+    running::block_on(carry_lines(endpoint, config))
+}
+
+const fn preset(config: &mut LinesConfig) -> &mut Preset {
+    match config {
+        LinesConfig::Vendor(vendor) => &mut vendor.preset,
+        LinesConfig::Scanner(scanner) => &mut scanner.preset,
+    }
+}
+
+async fn check_once(endpoint: Endpoint, config: LinesConfig) -> anyhow::Result<()> {
+    let checked = check(endpoint, config).await.map_err(|failure| {
+        let exit = match &failure {
+            CheckFailure::Endpoint(bad) => of_endpoint(bad),
+            CheckFailure::Refused(_) => Exit::Refused,
+            CheckFailure::Forbidden(_) => Exit::Forbidden,
+            CheckFailure::Network(_) => Exit::Network,
+            CheckFailure::Tls(_) => Exit::Tls,
+            CheckFailure::NoPong => Exit::NoPong,
+            CheckFailure::Displaced => Exit::Displaced,
+        };
+        Ended::with(exit, failure.to_string())
+    })?;
+    talk::say(format_args!("logged in within {} ms", millis(checked.login)));
+    Ok(talk::data(millis(checked.ping))?)
+}
+
+/// Milliseconds with two digits after the point.
+fn millis(duration: Duration) -> String {
+    format!("{:.2}", duration.as_secs_f64() * 1_000.0)
+}
+
+/// What is wrong with an address is the command line's mistake; that TLS or randomness is missing is not.
+pub(crate) const fn of_endpoint(bad: &BadEndpoint) -> Exit {
+    match bad {
+        BadEndpoint::Url(_) | BadEndpoint::Plaintext { .. } | BadEndpoint::ExtraCa { .. } => Exit::Usage,
+        BadEndpoint::Tls(_) => Exit::Tls,
+        BadEndpoint::Randomness(_) => Exit::Failed,
+    }
+}
+
+async fn carry_lines(endpoint: Endpoint, config: LinesConfig) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let mut raw =
+        RawClient::connect(endpoint, config).map_err(|bad| Ended::with(of_endpoint(&bad), bad.to_string()))?;
+    tokio::spawn(send_stdin(raw.sender()));
+    let mut unread = Ok(());
+    loop {
+        let event = tokio::select! {
+            event = raw.next() => event,
+            () = signals.next() => {
+                raw.close();
+                continue;
+            }
+        };
+        match event {
+            Some(LinesEvent::Frame(frame)) => {
+                unread = talk::data(frame);
+                if unread.is_err() {
+                    raw.close();
+                }
+            }
+            Some(LinesEvent::State(State::Closed(over))) => {
+                return unread.map_err(Into::into).and_then(|()| verdict(over));
+            }
+            Some(LinesEvent::State(state)) => talk::say(format_args!("tillgate: {}", state.label())),
+            Some(LinesEvent::Lost(lost)) => talk::say(format_args!("tillgate: {lost}")),
+            Some(LinesEvent::NotSent { why, .. }) => talk::say(format_args!("tillgate: a line was not sent: {why}")),
+            None => return Err(anyhow!("the connection ended without a word")),
+        }
+    }
+}
+
+/// Sends stdin line by line, until it ends or nobody takes lines any more.
+async fn send_stdin(sender: RawSender) {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    loop {
+        match lines.next_line().await {
+            Ok(Some(line)) if line.trim().is_empty() => {}
+            Ok(Some(line)) => {
+                if !sender.send(&line).await {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(error) => return talk::say(format_args!("tillgate: stdin cannot be read: {error}")),
+        }
+    }
+}
+
+/// How a connection that is over for good ends the command.
+pub(crate) fn verdict(over: Over) -> anyhow::Result<()> {
+    let exit = match &over {
+        Over::Finished => return Ok(()),
+        Over::Refused(_) => Exit::Refused,
+        Over::Forbidden(_) => Exit::Forbidden,
+        Over::Displaced => Exit::Displaced,
+        Over::GaveUp { last: Lost::Tls(_), .. } => Exit::Tls,
+        Over::GaveUp { last: Lost::PingTimeout, .. } => Exit::NoPong,
+        Over::GaveUp { .. } => Exit::Network,
+    };
+    Err(Ended::with(exit, over.to_string()))
+}

@@ -1,0 +1,68 @@
+//! `tillgate keys create`.
+
+use anyhow::Context;
+use model::{Dialect, Permissions, Role};
+use store::Store;
+
+use super::{Create, Holder, mint, print};
+use crate::exit::Ended;
+use crate::place;
+
+pub(super) fn run(create: &Create) -> anyhow::Result<()> {
+    let holders = holders(create)?;
+    let mut store = place::attach_or_make(&create.place.configuration()?)?;
+    let now = place::now();
+    let made = holders.iter().map(|holder| mint(holder, now, create.expires)).collect::<anyhow::Result<Vec<_>>>()?;
+    let credentials: Vec<_> = made.iter().map(|(credential, _)| credential.clone()).collect();
+    store.add_credentials(&credentials).map_err(place::explain)?;
+    print::made(&made, create.json).context("the keys are made, but their secrets could not be written out")
+}
+
+/// Whom the keys are for, one each.
+fn holders(create: &Create) -> anyhow::Result<Vec<Holder>> {
+    match create.dialect {
+        Dialect::Boop => {}
+        other @ (Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay) => {
+            return Err(Ended::usage(format!("this version makes no {other} keys yet, only boop keys")));
+        }
+    }
+    if create.no_websocket {
+        return Err(Ended::usage("--no-websocket is for modulus; a boop key without WebSocket could do nothing"));
+    }
+    let vendor = vendor(create)?;
+    let make = |number: Option<u32>| {
+        let numbered = |name: &str| number.map_or_else(|| name.to_owned(), |number| format!("{name}-{number}"));
+        let name = create.name.as_deref();
+        let mut holder = match create.role {
+            Role::Requester => {
+                if create.device.is_some() {
+                    return Err(Ended::usage("--device is for performers; a boop requester is a vendor"));
+                }
+                Holder::vendor(&create.network, &numbered(vendor), name)?
+            }
+            Role::Performer => {
+                let device = create.device.as_deref();
+                let device =
+                    device.ok_or_else(|| Ended::usage("a boop performer is a scanner: name it with --device"))?;
+                Holder::scanner(&create.network, vendor, &numbered(device), name)?
+            }
+            Role::Admin => return Err(Ended::usage("boop has no admin keys; there are requester and performer")),
+        };
+        if !create.permissions.is_empty() {
+            holder.permissions = Permissions::Only(create.permissions.iter().map(|one| one.as_str().into()).collect());
+        }
+        Ok(holder)
+    };
+    if create.count == 1 { Ok(vec![make(None)?]) } else { (1..=create.count).map(|n| make(Some(n))).collect() }
+}
+
+/// The vendor's id, under whichever of its two names it was given.
+fn vendor(create: &Create) -> anyhow::Result<&str> {
+    match (create.vendor_id.as_deref(), create.group.as_deref()) {
+        (Some(vendor), Some(group)) if vendor != group => Err(Ended::usage(format!(
+            "in boop the group is the vendor's id: --vendor-id {vendor:?} and --group {group:?} must be the same"
+        ))),
+        (Some(vendor), _) | (None, Some(vendor)) => Ok(vendor),
+        (None, None) => Err(Ended::usage("a boop key belongs to a vendor: name it with --vendor-id or --group")),
+    }
+}

@@ -1,0 +1,153 @@
+//! Keys as text and as JSON, one a line. Secrets only beside the key they were just made for.
+
+use std::io;
+
+use model::{Credential, Permissions, Secret, Wall};
+use serde::Serialize;
+
+use crate::talk;
+
+/// A key as JSON shows it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+    dialect: &'static str,
+    role: &'static str,
+    network: &'a str,
+    group: &'a str,
+    principal: &'a str,
+    subject: Option<&'a str>,
+    device: Option<&'a str>,
+    name: &'a str,
+    permissions: Option<Vec<&'a str>>,
+    state: &'static str,
+    created_at: String,
+    expires_at: Option<String>,
+    revoked_at: Option<String>,
+}
+
+fn shown<'a>(credential: &'a Credential, secret: Option<&'a Secret>, now: Wall) -> Shown<'a> {
+    Shown {
+        id: credential.id.as_str(),
+        secret: secret.map(Secret::reveal),
+        dialect: credential.dialect.name(),
+        role: credential.role.name(),
+        network: credential.network.as_str(),
+        group: credential.group.as_str(),
+        principal: credential.principal.as_str(),
+        subject: credential.subject.as_deref(),
+        device: credential.device.as_ref().map(model::DeviceId::as_str),
+        name: &credential.name,
+        permissions: match &credential.permissions {
+            Permissions::All => None,
+            Permissions::Only(listed) => Some(listed.iter().map(AsRef::as_ref).collect()),
+        },
+        state: state(credential, now),
+        created_at: credential.created_at.to_string(),
+        expires_at: credential.expires_at.map(|at| at.to_string()),
+        revoked_at: credential.revoked_at.map(|at| at.to_string()),
+    }
+}
+
+/// Whether a key works, in one word.
+pub(super) fn state(credential: &Credential, now: Wall) -> &'static str {
+    let is_over = |end: Option<Wall>| end.is_some_and(|end| end <= now);
+    match credential {
+        _ if is_over(credential.revoked_at) => "revoked",
+        _ if is_over(credential.expires_at) => "expired",
+        _ => "good",
+    }
+}
+
+/// Keys with the secrets they were just made with.
+pub(super) fn made(made: &[(Credential, Secret)], as_json: bool) -> io::Result<()> {
+    let now = crate::place::now();
+    if as_json {
+        return talk::lines(made.iter().map(|(credential, secret)| json(&shown(credential, Some(secret), now))));
+    }
+    let head = ["ID", "SUBJECT", "SECRET"].map(str::to_owned);
+    let rows = made.iter().map(|(credential, secret)| {
+        let subject = credential.subject.as_deref().unwrap_or("-");
+        [credential.id.to_string(), subject.to_owned(), secret.reveal().to_owned()]
+    });
+    table(head, rows)?;
+    let count = made.len();
+    talk::say(format_args!("{count} made; a secret is shown this once and cannot be shown again"));
+    Ok(())
+}
+
+/// Keys without secrets.
+pub(super) fn list<'a>(credentials: impl Iterator<Item = &'a Credential>, as_json: bool) -> io::Result<()> {
+    let now = crate::place::now();
+    if as_json {
+        return talk::lines(credentials.map(|credential| json(&shown(credential, None, now))));
+    }
+    let head = ["ID", "DIALECT", "ROLE", "GROUP", "SUBJECT", "NAME", "STATE", "CREATED", "ENDS"].map(str::to_owned);
+    let rows = credentials.map(|credential| {
+        let end = [credential.expires_at, credential.revoked_at].into_iter().flatten().min();
+        [
+            credential.id.to_string(),
+            credential.dialect.to_string(),
+            credential.role.to_string(),
+            credential.group.to_string(),
+            credential.subject.as_deref().unwrap_or("-").to_owned(),
+            credential.name.to_string(),
+            state(credential, now).to_owned(),
+            credential.created_at.to_string(),
+            end.map_or_else(|| "-".to_owned(), |end| end.to_string()),
+        ]
+    });
+    table(head, rows)
+}
+
+/// One key, a field a line.
+pub(super) fn one(credential: &Credential, as_json: bool) -> io::Result<()> {
+    let now = crate::place::now();
+    let shown = shown(credential, None, now);
+    if as_json {
+        return talk::data(json(&shown));
+    }
+    let end = |at: Option<String>| at.unwrap_or_else(|| "-".to_owned());
+    let permissions = shown.permissions.map_or_else(|| "all".to_owned(), |listed| listed.join(" "));
+    let fields = [
+        ("id", shown.id.to_owned()),
+        ("dialect", shown.dialect.to_owned()),
+        ("role", shown.role.to_owned()),
+        ("network", shown.network.to_owned()),
+        ("group", shown.group.to_owned()),
+        ("principal", shown.principal.to_owned()),
+        ("subject", shown.subject.unwrap_or("-").to_owned()),
+        ("device", shown.device.unwrap_or("-").to_owned()),
+        ("name", shown.name.to_owned()),
+        ("permissions", permissions),
+        ("state", shown.state.to_owned()),
+        ("created", shown.created_at),
+        ("expires", end(shown.expires_at)),
+        ("revoked", end(shown.revoked_at)),
+    ];
+    talk::lines(fields.iter().map(|(name, value)| format!("{name:<12} {value}")))
+}
+
+fn json(shown: &Shown<'_>) -> String {
+    serde_json::to_string(shown).unwrap_or_default()
+}
+
+/// Columns as wide as their widest value.
+fn table<const COLUMNS: usize>(
+    head: [String; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> io::Result<()> {
+    let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).collect();
+    let mut widths = [0; COLUMNS];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    talk::lines(rows.iter().map(|row| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    }))
+}

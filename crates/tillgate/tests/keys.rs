@@ -1,0 +1,132 @@
+//! `tillgate keys` on a data folder: secrets are shown once, and every change is what it says.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{ended, run, snapshot, tillgate};
+use serde_json::Value;
+
+fn keys(data: &Path, arguments: &[&str]) -> common::Said {
+    ended(tillgate().args(["keys"]).args(arguments).arg("--data").arg(data))
+}
+
+/// One key per line.
+fn as_json(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const VENDOR: [&str; 7] = ["create", "--dialect", "boop", "--role", "requester", "--vendor-id", "ven_bakery"];
+const SCANNER: [&str; 9] =
+    ["create", "--dialect", "boop", "--role", "performer", "--group", "ven_bakery", "--device", "pvs_till1"];
+
+#[test]
+fn a_key_lives_from_create_to_revoke() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let mut story = String::new();
+    let mut tell = |what: &str, said: common::Said| {
+        story += &format!("$ tillgate keys {what}\n{}\n", said.shown());
+        said.out
+    };
+    let created = tell("create … --name", keys(data, &[&VENDOR[..], &["--name", "Harbour Bakery"]].concat()));
+    let id = created.split_whitespace().find(|word| word.starts_with("key_")).unwrap().to_owned();
+    let secret = created.split_whitespace().find(|word| word.starts_with("sk_live_")).unwrap().to_owned();
+    tell("create --json … --permission", keys(data, &[&SCANNER[..], &["--json", "--permission", "scan"]].concat()));
+    tell("list", keys(data, &["list"]));
+    tell("list --role performer --json", keys(data, &["list", "--role", "performer", "--json"]));
+    tell("show", keys(data, &["show", &id]));
+    tell("rotate --overlap 1h", keys(data, &["rotate", &id, "--overlap", "1h"]));
+    tell("list after rotate", keys(data, &["list", "--group", "ven_bakery"]));
+    tell("revoke", keys(data, &["revoke", &id]));
+    tell("revoke again", keys(data, &["revoke", &id]));
+    tell("rotate the revoked one", keys(data, &["rotate", &id]));
+    tell("show the revoked one", keys(data, &["show", &id, "--json"]));
+    tell("show nothing", keys(data, &["show", "key_nobody"]));
+    assert_eq!(story.matches(&secret).count(), 1, "a secret is shown once");
+    snapshot("keys_life.txt", &story);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_would_be_right() {
+    let data = tempfile::tempdir().unwrap();
+    let table: [&[&str]; 8] = [
+        &["create", "--dialect", "boop", "--role", "requester"],
+        &["create", "--dialect", "boop", "--role", "performer", "--group", "ven_1"],
+        &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--device", "pvs_1"],
+        &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--vendor-id", "ven_2"],
+        &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--no-websocket"],
+        &["create", "--dialect", "boop", "--role", "admin", "--group", "ven_1"],
+        &["create", "--dialect", "modulus", "--role", "requester", "--group", "shop"],
+        &["create", "--dialect", "bop", "--role", "requester", "--group", "ven_1"],
+    ];
+    let mut story = String::new();
+    for arguments in table {
+        story += &format!("$ tillgate keys {}\n{}\n", arguments.join(" "), keys(data.path(), arguments).shown());
+    }
+    for when in ["2001-01-01T00:00:00Z", "soon"] {
+        let said = keys(data.path(), &[&VENDOR[..], &["--expires", when]].concat());
+        story += &format!("$ tillgate keys … --expires {when}\n{}\n", said.shown());
+    }
+    snapshot("keys_refused.txt", &story);
+    assert_eq!(keys(data.path(), &["list", "--json"]).good(), "", "nothing was made");
+}
+
+#[test]
+fn twenty_thousand_keys_are_made_in_seconds_and_all_differ() {
+    let data = tempfile::tempdir().unwrap();
+    let began = Instant::now();
+    let made = keys(data.path(), &[&VENDOR[..], &["--count", "20000", "--json"]].concat()).good();
+    let took = began.elapsed();
+    let made = as_json(&made);
+    assert_eq!(made.len(), 20_000);
+    for field in ["id", "secret", "subject", "group"] {
+        let all: BTreeSet<&str> = made.iter().map(|key| key[field].as_str().unwrap()).collect();
+        assert_eq!(all.len(), 20_000, "{field}");
+    }
+    assert_eq!(made[0]["subject"], "ven_bakery-1");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert_eq!(as_json(&keys(data.path(), &["list", "--json"]).good()).len(), 20_000);
+}
+
+#[test]
+fn a_folder_that_is_no_data_folder_is_not_made_by_looking() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("typo");
+    let said = keys(&data, &["list"]);
+    assert_eq!(said.code, 1, "{}", said.shown());
+    assert!(!data.exists());
+}
+
+#[test]
+fn members_are_put_shown_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let members = r#"{"id":"usr_ida","groups":["ven_bakery"],"balance":{"minor":10000,"currency":"EUR"},
+        "attributes":{"email":{"value":"ida@sample.test"},"age_verified":{"value":true,"attested":true,"sides":["left"]}},
+        "subjects":[{"subject":"cGFsbQ==","side":"left"}]}
+        {"id":"usr_bo"}"#;
+    let mut story = String::new();
+    let mut tell = |what: &str, said: common::Said| story += &format!("$ tillgate members {what}\n{}\n", said.shown());
+    tell("put", common::feed(["members", "put", "--data", data], members));
+    tell("show usr_ida", run(["members", "show", "usr_ida", "--data", data]));
+    tell("list", run(["members", "list", "--data", data]));
+    tell("show nobody", run(["members", "show", "nobody", "--data", data]));
+    tell("put nothing", common::feed(["members", "put", "--data", data], ""));
+    tell("put a typo", common::feed(["members", "put", "--data", data], r#"{"id":"usr_x","balanse":1}"#));
+    tell(
+        "put another with the same palm",
+        common::feed(
+            ["members", "put", "--data", data],
+            r#"{"id":"usr_c","subjects":[{"subject":"cGFsbQ==","side":"left"}]}"#,
+        ),
+    );
+    tell(
+        "put with less than nothing",
+        common::feed(["members", "put", "--data", data], r#"{"id":"usr_d","balance":{"minor":-1,"currency":"EUR"}}"#),
+    );
+    snapshot("members.txt", &story);
+}
