@@ -96,6 +96,8 @@ impl Operation {
     /// The next thing in its life.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match &self.state {
+            // Nobody remembers whether a performer has it: only the last deadline is sure to be meant.
+            State::Waiting if self.restored => Some(self.answer_by),
             State::Waiting => {
                 let queue = match self.rules.capacity {
                     Capacity::Queue(longest) => Some(self.accepted_at.after(longest)),
@@ -110,6 +112,20 @@ impl Operation {
             State::Orphaned => Some(self.accepted_at),
             State::Ended { forget_at, .. } => Some(*forget_at),
         }
+    }
+
+    /// Whether it may go to a performer that has not got it. Restored work may have been offered before: where
+    /// that must never happen twice, or its time to be delivered is over, it only waits for answers.
+    pub(crate) fn may_be_offered(&self, now: Timestamp) -> bool {
+        let open = match &self.state {
+            State::Waiting => true,
+            State::Offered { .. } => self.target == Target::AnyOfGroup,
+            State::Started | State::Held { .. } | State::Settling { .. } | State::Orphaned | State::Ended { .. } => {
+                false
+            }
+        };
+        let again = self.rules.reoffer != Reoffer::Never && self.deliver_by.is_none_or(|by| now < by);
+        open && (again || !self.restored)
     }
 
     /// Waits for the answer to an offer said now, and says it again when its kind of work wants that.

@@ -15,21 +15,10 @@ impl Group {
     /// Offers an operation to whoever it is for and has room.
     pub(crate) fn offer(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
         let Some(work) = self.operations.get(&operation) else { return };
-        let one = match (&work.state, &work.target) {
-            (State::Waiting, Target::AnyOfGroup) | (State::Offered { .. }, Target::AnyOfGroup) => false,
-            (State::Waiting, Target::Device(_) | Target::FirstIdle | Target::Serving(_)) => true,
-            (
-                State::Offered { .. }
-                | State::Started
-                | State::Held { .. }
-                | State::Settling { .. }
-                | State::Orphaned
-                | State::Ended { .. },
-                _,
-            ) => {
-                return;
-            }
-        };
+        if !work.may_be_offered(turn.now.at) {
+            return;
+        }
+        let one = work.target != Target::AnyOfGroup;
         let tell = work.offer_tell();
         let capacity = work.rules.capacity;
         let candidates = self.candidates(&work.target);
@@ -61,20 +50,8 @@ impl Group {
 
     /// Offers everything that may go to somebody it has not gone to, oldest first.
     pub(crate) fn offer_waiting(&mut self, turn: &mut Turn<'_>) {
-        let open: Vec<OperationId> = self
-            .operations
-            .values()
-            .filter(|work| match work.state {
-                State::Waiting => true,
-                State::Offered { .. } => work.target == Target::AnyOfGroup,
-                State::Started
-                | State::Held { .. }
-                | State::Settling { .. }
-                | State::Orphaned
-                | State::Ended { .. } => false,
-            })
-            .map(|work| work.id)
-            .collect();
+        let open: Vec<OperationId> =
+            self.operations.values().filter(|work| work.may_be_offered(turn.now.at)).map(|work| work.id).collect();
         for operation in open {
             self.offer(turn, operation);
         }
@@ -264,6 +241,15 @@ impl Group {
     ) {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         let key = Some(work.key.clone());
+        if work.restored && work.offered.insert(device.clone()) {
+            // Now we know who has it.
+            if matches!(work.state, State::Waiting) {
+                work.state = State::Offered { again_at: None };
+            }
+            if let Some(device) = self.devices.get_mut(&device) {
+                device.load.insert(operation);
+            }
+        }
         let outcome = match verdict {
             Verdict::Started => {
                 work.state = State::Started;
