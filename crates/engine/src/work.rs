@@ -79,6 +79,10 @@ impl Group {
         self.keys.insert(submit.key, operation);
         self.operations.insert(operation, work);
         self.happened(turn, Happening::Accepted { operation, kind: submit.kind });
+        if submit.answer_by.min(submit.deliver_by.unwrap_or(submit.answer_by)) <= turn.now.at {
+            // Too late already, as after a long wait on the way here: no performer must see it.
+            return self.operation_due(turn, operation);
+        }
         self.offer(turn, operation);
         self.arm(turn.timers, operation);
     }
