@@ -27,7 +27,10 @@ pub(crate) struct Group {
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) operations: BTreeMap<OperationId, Operation>,
     pub(crate) keys: BTreeMap<RequestKey, OperationId>,
-    pub(crate) running: usize,
+    /// Operations without an outcome.
+    pub(crate) running: BTreeSet<OperationId>,
+    /// Those of them that some device had no room for.
+    pub(crate) short: BTreeSet<OperationId>,
     pub(crate) stream: Stream,
 }
 
@@ -58,7 +61,8 @@ impl Group {
             devices: BTreeMap::new(),
             operations: BTreeMap::new(),
             keys: BTreeMap::new(),
-            running: 0,
+            running: BTreeSet::new(),
+            short: BTreeSet::new(),
             stream: Stream::new(fence),
         }
     }

@@ -204,7 +204,7 @@ impl Group {
             state,
         };
         if work.is_running() {
-            self.running += 1;
+            self.running.insert(work.id);
         }
         if self.keys.get(&work.key).is_none_or(|known| *known < work.id) {
             self.keys.insert(work.key.clone(), work.id);

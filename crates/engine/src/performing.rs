@@ -22,11 +22,15 @@ impl Group {
         let tell = work.offer_tell();
         let capacity = work.rules.capacity;
         let candidates = self.candidates(&work.target);
-        let mut given = Vec::new();
+        let (mut given, mut short) = (Vec::new(), false);
         for id in candidates {
             let Some(device) = self.devices.get_mut(&id) else { continue };
             let Some(route) = device.online() else { continue };
-            if device.load.contains(&operation) || !device.has_room(capacity) {
+            if device.load.contains(&operation) {
+                continue;
+            }
+            if !device.has_room(capacity) {
+                short = true;
                 continue;
             }
             device.load.insert(operation);
@@ -35,6 +39,9 @@ impl Group {
             if one {
                 break;
             }
+        }
+        if short && (given.is_empty() || !one) {
+            self.short.insert(operation);
         }
         if given.is_empty() {
             return;
@@ -53,6 +60,13 @@ impl Group {
         let open: Vec<OperationId> =
             self.operations.values().filter(|work| work.may_be_offered(turn.now.at)).map(|work| work.id).collect();
         for operation in open {
+            self.offer(turn, operation);
+        }
+    }
+
+    /// A device has room again: what found none before is offered, oldest first.
+    pub(crate) fn offer_short(&mut self, turn: &mut Turn<'_>) {
+        for operation in std::mem::take(&mut self.short) {
             self.offer(turn, operation);
         }
     }

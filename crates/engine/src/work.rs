@@ -34,7 +34,7 @@ impl Group {
                 return repeated_after_days(turn, from, id, &submit, &principal.id, *row);
             }
         }
-        if self.running >= bounds::RUNNING_PER_GROUP {
+        if self.running.len() >= bounds::RUNNING_PER_GROUP {
             return refuse(turn, Refusal::Full);
         }
         let there = self.candidates(&submit.target);
@@ -43,7 +43,11 @@ impl Group {
         }
         let room =
             |device: &DeviceId| self.devices.get(device).is_some_and(|device| device.has_room(submit.rules.capacity));
-        if submit.rules.capacity == Capacity::Busy && !there.is_empty() && !there.iter().any(room) {
+        let queues = match submit.rules.capacity {
+            Capacity::Queue(_) => true,
+            Capacity::Busy | Capacity::Many(_) => false,
+        };
+        if !queues && !there.is_empty() && !there.iter().any(room) {
             return refuse(turn, Refusal::Busy);
         }
         let operation = OperationId::next(turn.partition, turn.now.at.millis(), *turn.last_operation);
@@ -74,7 +78,7 @@ impl Group {
             turn.out.push(Output::Write(self.row(&work, submit.kind.clone())));
         }
         turn.answer(from, id, Tell::Accepted { operation, key: submit.key.clone() });
-        self.running += 1;
+        self.running.insert(operation);
         turn.places.insert(operation, self.id.clone());
         self.keys.insert(submit.key, operation);
         self.operations.insert(operation, work);
@@ -105,9 +109,10 @@ impl Group {
     /// The requester's last session is gone.
     pub(crate) fn requester_lost(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId) {
         let cancelled: Vec<OperationId> = self
-            .operations
-            .values()
-            .filter(|work| work.is_running() && work.requester == *principal)
+            .running
+            .iter()
+            .filter_map(|operation| self.operations.get(operation))
+            .filter(|work| work.requester == *principal)
             .filter(|work| work.rules.requester_lost == RequesterLost::Cancel)
             .map(|work| work.id)
             .collect();
@@ -185,7 +190,8 @@ impl Group {
         let forget_at = turn.now.at.after(work.rules.remember).max(owed_until);
         work.state = State::Ended { outcome, forget_at };
         work.request = bytes::Bytes::new();
-        self.running -= 1;
+        self.running.remove(&operation);
+        self.short.remove(&operation);
         let (rules, requester) = (std::sync::Arc::clone(&work.rules), work.requester.clone());
         let (asked_from, tell, offered) = (work.asked_from, work.outcome_tell(), work.offered.clone());
         let durable = work.is_durable();
@@ -200,9 +206,11 @@ impl Group {
             _ if !rules.owed_for.is_zero() => self.owe(turn, &requester, operation, owed_until, &rules),
             _ => {}
         }
+        let mut room = false;
         for id in &offered {
             let Some(device) = self.devices.get_mut(id) else { continue };
             let had_it = device.load.remove(&operation);
+            room |= had_it;
             if let (true, Some(route), true) = (had_it, device.online(), by != Some(id)) {
                 let key = self.operations.get(&operation).map(|work| work.key.clone());
                 if let Some(key) = key {
@@ -212,8 +220,8 @@ impl Group {
             self.forget_device(id);
         }
         self.happened(turn, Happening::Ended { operation, how });
-        if !matches!(rules.capacity, Capacity::Many(_)) {
-            self.offer_waiting(turn);
+        if room {
+            self.offer_short(turn);
         }
     }
 
