@@ -71,6 +71,7 @@ impl Group {
         }
         let Some(session) = self.sessions.get_mut(&holder).filter(|session| !session.displaced) else { return };
         session.displaced = true;
+        self.listeners.remove(&holder);
         let (device, epoch) = (session.device.clone(), session.epoch);
         if let Some(device) = device.and_then(|id| self.devices.get_mut(&id)).filter(|device| device.epoch == epoch) {
             device.session = None;
@@ -84,6 +85,7 @@ impl Group {
             return self.newcomer_left(turn, from);
         };
         turn.routes.remove(&from);
+        self.listeners.remove(&from);
         self.hand_back(turn, &session.principal.id, windows);
         if let Some(name) = &session.single {
             if session.displaced {
@@ -144,7 +146,6 @@ impl Group {
             single,
             grace,
             serves: BTreeSet::new(),
-            listening: false,
             displaced: false,
         };
         self.sessions.insert(from, session);

@@ -21,6 +21,8 @@ use crate::stream::Stream;
 pub(crate) struct Group {
     pub(crate) id: GroupId,
     pub(crate) sessions: BTreeMap<Route, Session>,
+    /// Sessions that listen.
+    pub(crate) listeners: BTreeSet<Route>,
     pub(crate) singles: BTreeMap<Box<str>, Single>,
     pub(crate) partings: BTreeMap<Route, Parting>,
     pub(crate) known: BTreeMap<PrincipalId, Known>,
@@ -45,7 +47,6 @@ pub(crate) struct Session {
     /// How long its device counts as away afterwards.
     pub(crate) grace: std::time::Duration,
     pub(crate) serves: BTreeSet<Box<str>>,
-    pub(crate) listening: bool,
     /// It was told that another took its place; it commands nothing any more.
     pub(crate) displaced: bool,
 }
@@ -55,6 +56,7 @@ impl Group {
         Self {
             id,
             sessions: BTreeMap::new(),
+            listeners: BTreeSet::new(),
             singles: BTreeMap::new(),
             partings: BTreeMap::new(),
             known: BTreeMap::new(),

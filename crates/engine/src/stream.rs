@@ -39,7 +39,7 @@ impl Group {
             stream.kept.pop_front();
         }
         stream.kept.push_back(event.clone());
-        for (route, _) in self.sessions.iter().filter(|(_, session)| session.listening && !session.displaced) {
+        for route in &self.listeners {
             turn.tell(*route, Tell::Event(Box::new(event.clone())));
         }
         turn.out.push(Output::Event(event));
@@ -49,8 +49,10 @@ impl Group {
     pub(crate) fn listen(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, since: Option<Position>) {
         let (gap, missed) = since.map_or((false, Vec::new()), |since| self.stream.since(since));
         turn.answer(from, id, Tell::Listening { at: self.stream.at, gap });
-        let Some(session) = self.sessions.get_mut(&from) else { return };
-        session.listening = true;
+        if self.sessions.get(&from).is_none_or(|session| session.displaced) {
+            return;
+        }
+        self.listeners.insert(from);
         for event in missed {
             turn.tell(from, Tell::Event(Box::new(event)));
         }
