@@ -51,21 +51,31 @@ impl Group {
     /// Lends the windows a session wants, with their history if there is one.
     pub(crate) fn lend(&mut self, principal: &PrincipalId, wanted: Vec<Window>) -> Vec<Window> {
         let Some(known) = self.known.get_mut(principal) else { return wanted };
-        let mut kept = std::mem::take(&mut known.windows);
         let mut lend = |fresh: Window| {
-            let at = kept.iter().position(|window| window.name() == fresh.name());
-            at.map_or(fresh, |at| kept.swap_remove(at))
+            let at = known.windows.iter().position(|window| window.name() == fresh.name());
+            at.map_or(fresh, |at| known.windows.swap_remove(at))
         };
         wanted.into_iter().map(&mut lend).collect()
     }
 
-    /// Takes lent windows back.
+    /// Takes lent windows back; of two histories of one limit the fuller is kept.
     pub(crate) fn hand_back(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId, windows: Vec<Window>) {
-        let windows: Vec<Window> = windows.into_iter().filter(|window| window.empty_at().is_some()).collect();
-        if windows.is_empty() {
-            return;
+        let now = turn.now.at;
+        for mut window in windows {
+            let count = window.count(now);
+            if count == 0 {
+                continue;
+            }
+            let kept = &mut self.known.entry(principal.clone()).or_default().windows;
+            match kept.iter_mut().find(|kept| kept.name() == window.name()) {
+                Some(kept) => {
+                    if kept.count(now) < count {
+                        *kept = window;
+                    }
+                }
+                None => kept.push(window),
+            }
         }
-        self.known.entry(principal.clone()).or_default().windows = windows;
         self.arm_principal(turn.timers, principal);
     }
 
