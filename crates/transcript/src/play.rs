@@ -11,9 +11,12 @@ use crate::binding::Bindings;
 use crate::check::{Got, Mismatch, Order, check, said_text};
 use crate::print::span;
 use crate::scene::{credential_id, network, stage, upgrade};
-use crate::story::{Act, Given, Happen, Line, Message, Peer, Said, Say, Step, Story};
+use crate::story::{Act, Given, Happen, Line, Message, Output, Peer, Said, Say, Step, Story};
 use crate::update::{Rewrite, rewrite};
 use crate::world::{Hearing, Life, Seen, Sent, Shown, Sight, Socket, World};
+
+/// Lines of a step that a failure shows at most.
+const MOST_SHOWN: usize = 30;
 
 /// Why a story does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +104,7 @@ pub fn play(
             },
         };
         if let Some(Mismatch { line, expected, got: came, why }) = missed {
-            let said = got.iter().map(|got| got.written(true).to_string()).collect();
+            let said = gathered(&got);
             return Err(Box::new(Failure { expected, got: came, came: said, ..*failure(line.unwrap_or(first), why) }));
         }
         stage.balances(story, &step).map_err(|(line, why)| failure(line, why))?;
@@ -307,6 +310,23 @@ impl<'a> Stage<'a> {
         }
         Ok(())
     }
+}
+
+/// What came, equal lines counted, no more than fit on a screen.
+fn gathered(got: &[Got]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = got;
+    while let Some(first) = rest.first() {
+        if lines.len() == MOST_SHOWN {
+            lines.push(format!("… and {} more", rest.len()));
+            break;
+        }
+        let run = rest.iter().take_while(|other| *other == first).count();
+        let times = u32::try_from(run).unwrap_or(u32::MAX);
+        lines.push(Output { times, ..first.written(true) }.to_string());
+        rest = &rest[run..];
+    }
+    lines
 }
 
 fn more(count: usize) -> String {

@@ -9,7 +9,8 @@ use store::Store;
 
 use crate::check::Order;
 use crate::parse::parse;
-use crate::play::{Mode, play};
+use crate::play::{Failure, Mode, play};
+use crate::story::Story;
 use crate::update::rewritten;
 
 /// When this environment variable is `1`, outputs that differ are rewritten.
@@ -163,45 +164,64 @@ pub fn run_file(file: &Path) -> Told {
         Err(error) => return failed(None, format!("{name}: {error}")),
     };
     let update = std::env::var_os(UPDATE).is_some_and(|value| value == "1");
-    match run_text(&name, &text, update) {
-        Ok((mark, fared, new)) => match new.map(|new| fs::write(file, new)).transpose() {
-            Ok(_) => Told { name, mark, result: Ok(fared) },
-            Err(error) => failed(mark, format!("{name}: {error}")),
-        },
-        Err(why) => failed(None, why),
+    let played = run_text(&name, &text, update);
+    let written = played.new.map(|new| fs::write(file, new)).transpose();
+    let result = written.map_err(|error| format!("{name}: {error}")).and(played.result);
+    Told { name, mark: played.mark, result }
+}
+
+/// How one file's text fared.
+pub(crate) struct Played {
+    pub(crate) mark: Option<Mark>,
+    pub(crate) result: Result<Fared, String>,
+    /// Its new text, when it was to be updated and differs: as far as it was played.
+    pub(crate) new: Option<String>,
+}
+
+/// Plays one file's text on one core and on two, updated before when asked.
+pub(crate) fn run_text(name: &str, text: &str, update: bool) -> Played {
+    let mut played = Played { mark: None, result: Ok(Fared::Holds), new: None };
+    played.result = played.run(name, text, update);
+    played
+}
+
+impl Played {
+    fn run(&mut self, name: &str, text: &str, update: bool) -> Result<Fared, String> {
+        let mut story = read(name, text)?;
+        self.mark = story.mark();
+        if story.not_applicable().is_some() {
+            return Ok(Fared::NotApplicable);
+        }
+        let shown = |failure: Box<Failure>| failure.to_string();
+        if update && self.mark != Some(Mark::Doc) {
+            let mut rewrites = Vec::new();
+            let result = play(&story, 1, Order::Exact, store(), Mode::Update(&mut rewrites));
+            if !rewrites.is_empty() {
+                let new = rewritten(text, &rewrites);
+                story = read(name, &new)?;
+                self.new = Some(new);
+            }
+            result.map_err(shown)?;
+        }
+        play(&story, 1, Order::Exact, store(), Mode::Check).map_err(shown)?;
+        play(&story, 2, Order::PerPeer, store(), Mode::Check).map_err(shown)?;
+        Ok(if self.new.is_some() { Fared::Updated } else { Fared::Holds })
     }
 }
 
-/// Plays one file's text on one core and on two; its new text when it was to be updated and differs.
-pub(crate) fn run_text(name: &str, text: &str, update: bool) -> Result<(Option<Mark>, Fared, Option<String>), String> {
+/// Reads a story, and holds that printing loses nothing of it.
+fn read(name: &str, text: &str) -> Result<Story, String> {
     let read = |text: &str| {
         parse(name, text).map_err(|mistakes| {
             mistakes.iter().map(|mistake| format!("{name}:{}: {}\n", mistake.line, mistake.what)).collect::<String>()
         })
     };
-    let mut story = read(text)?;
+    let story = read(text)?;
     let again = read(&story.to_string())?;
     if again.lines.iter().map(|line| &line.item).ne(story.lines.iter().map(|line| &line.item)) {
         return Err(format!("{name}:1: printed and read again, the story is another:\n{again}"));
     }
-    let mark = story.mark();
-    if story.not_applicable().is_some() {
-        return Ok((mark, Fared::NotApplicable, None));
-    }
-    let mut new = None;
-    if update && mark != Some(Mark::Doc) {
-        let mut rewrites = Vec::new();
-        let played = play(&story, 1, Order::Exact, store(), Mode::Update(&mut rewrites));
-        if !rewrites.is_empty() {
-            let rewritten = rewritten(text, &rewrites);
-            story = read(&rewritten)?;
-            new = Some(rewritten);
-        }
-        played.map_err(|failure| failure.to_string())?;
-    }
-    play(&story, 1, Order::Exact, store(), Mode::Check).map_err(|failure| failure.to_string())?;
-    play(&story, 2, Order::PerPeer, store(), Mode::Check).map_err(|failure| failure.to_string())?;
-    Ok((mark, if new.is_some() { Fared::Updated } else { Fared::Holds }, new))
+    Ok(story)
 }
 
 fn store() -> Box<dyn Store> {
@@ -214,44 +234,49 @@ mod tests {
 
     const NOBODY: &str = "# Nobody serves that path.\n# mark: choice\n= a boop requester\n\n! open a /nowhere\n";
 
+    fn failed(name: &str, text: &str) -> String {
+        run_text(name, text, false).result.unwrap_err()
+    }
+
     #[test]
     fn what_came_is_written_down_on_request_and_holds_from_then_on() {
-        let told = run_text("nobody.txt", NOBODY, false).unwrap_err();
+        let told = failed("nobody.txt", NOBODY);
         assert!(
             told.starts_with("nobody.txt:5: it came and is not written\n  expected  nothing\n  got       a< 404"),
             "{told}"
         );
-        let (_, fared, new) = run_text("nobody.txt", NOBODY, true).unwrap();
-        let new = new.unwrap();
+        let updated = run_text("nobody.txt", NOBODY, true);
+        let new = updated.new.unwrap();
         assert!(new.starts_with(&format!("{NOBODY}< 404")), "{new}");
-        assert_eq!(fared, Fared::Updated);
-        let (_, fared, newer) = run_text("nobody.txt", &new, true).unwrap();
-        assert_eq!((fared, newer), (Fared::Holds, None));
+        assert_eq!(updated.result, Ok(Fared::Updated));
+        let again = run_text("nobody.txt", &new, true);
+        assert_eq!((again.result, again.new), (Ok(Fared::Holds), None));
     }
 
     #[test]
     fn what_the_vendor_says_is_never_rewritten() {
         let doc = NOBODY.replace("# mark: choice", "# mark: doc\n# from: nowhere, nothing");
-        assert!(run_text("nobody.txt", &doc, true).is_err());
+        assert!(run_text("nobody.txt", &doc, true).result.is_err());
+        assert_eq!(run_text("nobody.txt", &doc, true).new, None);
     }
 
     #[test]
     fn what_does_not_come_fails_with_its_line() {
         let missing = format!("{NOBODY}< 404\n  $body\n\n! restart\n< ping\n");
-        let told = run_text("nobody.txt", &missing, false).unwrap_err();
+        let told = failed("nobody.txt", &missing);
         assert!(told.contains("nobody.txt:10: it did not come\n  expected  < ping\n  got       nothing\n"), "{told}");
         let over = format!("{NOBODY}< 404\n  $body\n\n> ping\n");
-        let told = run_text("nobody.txt", &over, false).unwrap_err();
+        let told = failed("nobody.txt", &over);
         assert!(told.contains("nobody.txt:9: the socket of `a` is over; `! open a` makes another"), "{told}");
     }
 
     #[test]
     fn settings_and_balances_are_named() {
         let unknown = NOBODY.replace("! open", "= set node.patience 3\n! open");
-        let told = run_text("nobody.txt", &unknown, false).unwrap_err();
+        let told = failed("nobody.txt", &unknown);
         assert!(told.contains("nobody.txt:5: no setting is called `patience`; there are asks_per_session"), "{told}");
         let poor = "# mark: choice\n= a boop requester\n= member usr_1 balance=5 USD\n? balance usr_1 5 USD\n? balance usr_1 6 USD\n";
-        let told = run_text("poor.txt", poor, false).unwrap_err();
+        let told = failed("poor.txt", poor);
         assert!(told.contains("poor.txt:5: expected a balance of 6 USD, the store holds 5 USD"), "{told}");
     }
 
