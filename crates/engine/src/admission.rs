@@ -62,7 +62,6 @@ impl Group {
         }
         let newcomer = Newcomer { route: from, ask: id, admit };
         let previous = single.newcomer.replace(newcomer);
-        turn.timers.set(Timer::Handover(self.id.clone(), name), Some(now.after(bounds::HANDOVER)));
         if let Some(previous) = previous {
             // Two newcomers at once: the newest wins here too.
             turn.routes.remove(&previous.route);
@@ -76,6 +75,7 @@ impl Group {
         if let Some(device) = device.and_then(|id| self.devices.get_mut(&id)).filter(|device| device.epoch == epoch) {
             device.session = None;
         }
+        turn.timers.set(Timer::Handover(self.id.clone(), name), Some(now.after(bounds::HANDOVER)));
         turn.tell(holder, Tell::Displaced);
     }
 
