@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use model::{Admit, Alert, AskId, DeviceId, Happening, NotAdmitted, Role, Route, Takeover, Tell, Timestamp, Window};
+use model::{
+    Admit, Alert, AskId, DeviceId, Happening, NotAdmitted, PrincipalId, Role, Route, Takeover, Tell, Timestamp, Window,
+};
 
 use crate::group::{Group, Session};
 use crate::timers::Timer;
@@ -37,6 +39,7 @@ pub(crate) struct Parting {
     single: Box<str>,
     /// The device it was: a result that was on its way is still a fact.
     pub(crate) device: Option<DeviceId>,
+    principal: PrincipalId,
 }
 
 impl Group {
@@ -82,7 +85,7 @@ impl Group {
     /// A session is over for us. What it was lent comes back; a newcomer that waited for that is let in.
     pub(crate) fn leave(&mut self, turn: &mut Turn<'_>, from: Route, windows: Vec<Window>) {
         let Some(session) = self.sessions.remove(&from) else {
-            return self.newcomer_left(turn, from);
+            return self.not_in_left(turn, from, windows);
         };
         turn.routes.remove(&from);
         self.listeners.remove(&from);
@@ -90,7 +93,8 @@ impl Group {
         if let Some(name) = &session.single {
             if session.displaced {
                 turn.routes.insert(from, self.id.clone());
-                self.partings.insert(from, Parting { single: name.clone(), device: session.device.clone() });
+                let (device, principal) = (session.device.clone(), session.principal.id.clone());
+                self.partings.insert(from, Parting { single: name.clone(), device, principal });
                 turn.timers.set(Timer::Parting(from), Some(turn.now.at.after(bounds::PARTING)));
             }
             if self.singles.get(name).is_some_and(|single| single.holder == Some(from)) {
@@ -108,7 +112,7 @@ impl Group {
 
     /// The connection of a displaced session has ended. Only a peer that was alive makes a takeover count.
     pub(crate) fn parted(&mut self, turn: &mut Turn<'_>, from: Route, alive: bool) {
-        let Some(Parting { single: name, device: _ }) = self.partings.remove(&from) else { return };
+        let Some(Parting { single: name, device: _, principal: _ }) = self.partings.remove(&from) else { return };
         turn.routes.remove(&from);
         turn.timers.set(Timer::Parting(from), None);
         if alive {
@@ -170,9 +174,10 @@ impl Group {
     }
 
     /// A newcomer does not wait any longer; or a session that was let go says so late, and is only parting.
-    fn newcomer_left(&mut self, turn: &mut Turn<'_>, from: Route) {
-        if self.partings.contains_key(&from) {
-            return;
+    fn not_in_left(&mut self, turn: &mut Turn<'_>, from: Route, windows: Vec<Window>) {
+        if let Some(parting) = self.partings.get(&from) {
+            let principal = parting.principal.clone();
+            return self.hand_back(turn, &principal, windows);
         }
         turn.routes.remove(&from);
         for single in self.singles.values_mut() {
