@@ -17,10 +17,9 @@ fn main(){
     let tt=t.elapsed().as_secs_f64();
     quals.sort();
     println!("{lev:?}: setup {:.1}s extract {:.1}ms q p5 {} p50 {} p95 {} mem {} n {:.1}", tt, te*1000.0/(nf*per) as f64, quals[quals.len()/20], quals[quals.len()/2], quals[quals.len()*19/20], mem/prints.len(), nm as f32/prints.len() as f32);
-    let mut m=Matcher::default();
+    
     let mut g=vec![]; let mut im=vec![];
     let t=Instant::now(); let mut cnt=0;
-    let score=|f:&[f32;8]| score(f);
     // three-view enrolment
     let nb = std::env::var("NBIS").ok().map(|path| {
       let mut pairs=vec![]; 
@@ -32,7 +31,7 @@ fn main(){
       let mut o=vec![]; c.stdout.take().unwrap().read_to_end(&mut o).unwrap(); h.join().unwrap();
       o.chunks(4).map(|c| i32::from_le_bytes(c.try_into().unwrap()) as f32).collect::<Vec<_>>()
     });
-    let mut cmp=|a:usize,b:usize|->f32{ cnt+=1; match (&prints[a],&prints[b]) {(Some(a),Some(b))=>{ let f=m.features(a,b); score(&f)}, _=>0.0}};
+    let mut cmp=|a:usize,b:usize|->f32{ cnt+=1; match (&prints[a],&prints[b]) {(Some(a),Some(b))=>{ compare(a,b).raw() }, _=>0.0}};
     let mut g1=vec![]; let mut i1=vec![]; let mut n=0; let mut gn=vec![]; let mut inn=vec![]; let mut gn1=vec![]; let mut in1=vec![];
     for f in 0..nf { for p in 0..per { let probe=f*per+p;
       for e in 0..nf {
@@ -51,15 +50,6 @@ fn main(){
     let fnmr=|t:f32| g.iter().filter(|&&x|x<=t).count() as f32/g.len() as f32*100.0;
     println!("  {name} gen min {:.1} p1 {:.1} p50 {:.1} | imp max {:.1} p99.99 {:.1} p99.9 {:.1} p99 {:.1} p50 {:.1} | FNMR@0 {:.2} @.01 {:.2} @.1 {:.2} @1 {:.2} | {us:.0}us", g[0], g[g.len()/100], g[g.len()/2], im[0], im[im.len()/10000], im[im.len()/1000], im[im.len()/100], im[im.len()/2], fnmr(im[0]), fnmr(im[im.len()/10000]), fnmr(im[im.len()/1000]), fnmr(im[im.len()/100]));
     }
-    if dump.is_some() {
-      for f in 0..nf { for p in 0..per { for e in 0..nf { if e!=f && (e+f+p)%8!=0 {continue;} for q in 0..per { if e==f&&q<=p {continue;} if e!=f&&(q+p)%3!=0{continue;}
-        if let (Some(a),Some(b))=(&prints[f*per+p],&prints[e*per+q]) { let x=m.features(a,b); out+=&format!("{:?} {} {}\n",lev,(e==f) as u8, x.iter().map(|v|format!("{v:.3}")).collect::<Vec<_>>().join(" ")); } }}}}
-    }
   }
   if let Some(d)=dump { std::fs::write(d,out).unwrap(); }
-}
-fn score(f:&[f32;8])->f32 {
-  let [_top,_loc,_n,matched,ea,eb,_alike,_mn]=*f;
-  let r = matched/((ea+3.0)*(eb+3.0)).sqrt();
-  100.0*r*(matched/(matched+4.0))
 }

@@ -76,8 +76,6 @@ impl Reading {
         &self.view
     }
 
-    pub fn debug(&self, mut f: impl FnMut(usize,usize)) { for y in 0..self.skeleton.height(){for x in 0..self.skeleton.width(){ if self.skeleton.at(x,y){f(x,y);} } } }
-
     /// The minutiae alone, dropping the maps.
     pub fn into_view(self) -> View {
         self.view
@@ -147,14 +145,12 @@ pub fn extract(image: &Image) -> Result<Reading, ExtractError> {
     };
     let found = detect::detect(&mut skeleton, &ground);
     let score = quality::score(&clarity, &field, &mask, &found);
-    let minutiae = found.iter().map(|found| {
-        Minutia::new(
-            u16::try_from(math::index(found.x)).unwrap_or(0),
-            u16::try_from(math::index(found.y)).unwrap_or(0),
-            math::turn_to_byte(found.angle),
-            found.kind,
-            quality::of_minutia(found.trust),
-        )
+    let minutiae = found.iter().map(|found| Minutia {
+        x: u16::try_from(math::index(found.x)).unwrap_or(0),
+        y: u16::try_from(math::index(found.y)).unwrap_or(0),
+        angle: math::turn_to_byte(found.angle),
+        kind: found.kind,
+        quality: quality::of_minutia(found.trust),
     });
     Ok(Reading {
         view: View::from_extraction(plane.width(), plane.height(), score, minutiae.collect()),

@@ -9,9 +9,9 @@ use crate::math;
 /// Alignments tried, starting from the best supported pairs.
 const ALIGNMENTS: usize = 5;
 /// How far apart two minutiae may fall and still be one, pixels.
-const NEAR_PX: f32 = 13.0;
+const NEAR_PX: f32 = 10.0;
 /// How far apart two directions may be, 1/256 turns.
-const TURN_STEPS: i32 = 24;
+const TURN_STEPS: i32 = 18;
 /// How far the skin drags its neighbourhood along, pixels.
 const DRAG_PX: f32 = 55.0;
 
@@ -89,6 +89,8 @@ pub(super) struct Alignment {
     pub(super) expected_b: f32,
     /// Sum of the matches' fits, by quality.
     pub(super) matched: f32,
+    /// How far the first print was turned, 1/256 turns counter-clockwise.
+    pub(super) turn: u8,
 }
 
 impl Alignment {
@@ -151,7 +153,7 @@ impl Aligner {
         );
         let rough = self.pair_up(a, b, local, first.turn, NEAR_PX + 3.0);
         if rough.len() < 3 {
-            return self.sum_up(a, b, rough);
+            return self.sum_up(a, b, rough, first.turn);
         }
         let pairs: Vec<(Pair, f32)> = rough
             .iter()
@@ -173,7 +175,7 @@ impl Aligner {
         );
         self.drag(b, &rough);
         let matches = self.pair_up(a, b, local, movement.turn, NEAR_PX);
-        self.sum_up(a, b, matches)
+        self.sum_up(a, b, matches, movement.turn)
     }
 
     /// Skin stretches: every minutia goes along with what its matched neighbours were off by.
@@ -188,7 +190,7 @@ impl Aligner {
             .collect();
         for place in &mut self.moved {
             // a weight at rest keeps lonely minutiae where they are
-            let (mut weight, mut dx, mut dy) = (0.8f32, 0.0f32, 0.0f32);
+            let (mut weight, mut dx, mut dy) = (1.6f32, 0.0f32, 0.0f32);
             for &(x, y, pull_x, pull_y) in &pulls {
                 let (ux, uy) = (x - place.0, y - place.1);
                 let far = (ux * ux + uy * uy) / (DRAG_PX * DRAG_PX);
@@ -260,7 +262,7 @@ impl Aligner {
         matches
     }
 
-    fn sum_up(&self, a: &Print, b: &Print, matches: Vec<Match>) -> Alignment {
+    fn sum_up(&self, a: &Print, b: &Print, matches: Vec<Match>, turn: u8) -> Alignment {
         let weight = |quality: u8| 0.4 + 0.6 * f32::from(quality.min(80)) / 80.0;
         let matched = matches
             .iter()
@@ -295,6 +297,7 @@ impl Aligner {
             expected_a,
             expected_b,
             matched,
+            turn,
         }
     }
 }

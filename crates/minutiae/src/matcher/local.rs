@@ -7,7 +7,7 @@ use super::print::{LAYERS, Print, Spot};
 use crate::math;
 
 /// Candidate pairs kept; more cost time and bring only chance likenesses.
-const MAX_PAIRS: usize = 32;
+const MAX_PAIRS: usize = 36;
 /// A minutia may stand in at most this many candidate pairs.
 const MAX_PER_SPOT: u8 = 2;
 /// Surroundings less alike than this are no candidate.
@@ -114,9 +114,17 @@ impl Local {
                     .sum();
             }
             for (pair, vote) in self.pairs.iter_mut().zip(&votes) {
-                pair.support = 0.5 * pair.support + 0.12 * vote.min(6.0);
+                pair.support = 0.5 * pair.support + 0.5 * vote / 8.0;
             }
         }
+    }
+
+    /// How strongly the eight best pairs are supported, on average.
+    pub(super) fn support(&self) -> f32 {
+        const BEST: usize = 8;
+        let mut supports: Vec<f32> = self.pairs.iter().map(|pair| pair.support).collect();
+        supports.sort_unstable_by(|a, b| b.total_cmp(a));
+        supports.iter().take(BEST).sum::<f32>() / BEST as f32
     }
 
     /// The pairs, best supported first, as places in `pairs`.

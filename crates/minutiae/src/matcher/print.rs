@@ -18,14 +18,14 @@ pub(super) const LAYERS: usize = 5;
 /// Cells along a side of the square around the disc.
 const SIDE: usize = 8;
 /// Radius of the disc, pixels at 500 dpi.
-const RADIUS: f32 = 72.0;
+const RADIUS: f32 = 78.0;
 /// Deviation of a minutia's influence, pixels.
-const NEAR: f32 = 10.0;
+const NEAR: f32 = 12.5;
 /// Deviation of a minutia's influence on the layers of direction, radians.
 const TURN: f32 = 0.62;
 /// A cell further than this outside the hull of all minutiae says nothing, pixels.
 const OUTSIDE: f32 = 26.0;
-const BIT_AT: f32 = 0.32;
+const BIT_AT: f32 = 0.12;
 
 /// One minutia with its surroundings.
 #[derive(Clone, Copy)]
@@ -53,23 +53,24 @@ impl Print {
     pub fn new(view: &View) -> Self {
         let mut minutiae: Vec<Minutia> = view.minutiae().to_vec();
         if minutiae.len() > MAX_SPOTS {
-            minutiae.sort_by_key(|m| std::cmp::Reverse(m.quality()));
+            minutiae.sort_by_key(|m| std::cmp::Reverse(m.quality));
             minutiae.truncate(MAX_SPOTS);
         }
-        let (scale_x, scale_y) = (view_scale(view.x_per_cm()), view_scale(view.y_per_cm()));
+        let frame = view.frame();
+        let (scale_x, scale_y) = (view_scale(frame.x_per_cm), view_scale(frame.y_per_cm));
         let places: Vec<Place> = minutiae
             .iter()
             .map(|m| Place {
-                x: f32::from(m.x()) * scale_x,
-                y: f32::from(m.y()) * scale_y,
-                angle: m.angle(),
+                x: f32::from(m.x) * scale_x,
+                y: f32::from(m.y) * scale_y,
+                angle: m.angle,
             })
             .collect();
         let hull = Hull::around(&places);
         let spots = places
             .iter()
             .zip(&minutiae)
-            .map(|(place, minutia)| spot(place, minutia.quality(), &places, &hull))
+            .map(|(place, minutia)| spot(place, minutia.quality, &places, &hull))
             .collect();
         Self { spots }
     }
