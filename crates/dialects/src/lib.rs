@@ -1,12 +1,17 @@
 //! The vendors' protocols, one folder each, all of the same shape: frames in, asks out; tells in, frames out.
 
+pub mod boop;
+
 use std::sync::Arc;
 
 use model::{Decision, Dialect, Input, Member, Now, Outbox, Question, Request, Role, Rules, Timestamp, Window};
 
 /// Every dialect's numbers.
 #[derive(Clone, Debug, Default)]
-pub struct Config {}
+pub struct Config {
+    /// BOOP's.
+    pub boop: Arc<boop::Choices>,
+}
 
 /// Which machine answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,51 +25,78 @@ pub struct Door {
 /// The door a request knocks at, by its path; none when nobody serves it.
 #[must_use]
 pub fn door(request: &Request) -> Option<Door> {
-    let _ = request;
-    None
+    boop::door(request)
 }
 
 /// The machine of one connection.
 #[derive(Debug)]
-pub enum Session {}
+pub enum Session {
+    /// A BOOP vendor.
+    BoopRequester(Box<boop::Requester>),
+    /// A BOOP scanner.
+    BoopPerformer(Box<boop::Performer>),
+}
 
 impl Session {
     /// A machine for that door; its first input is `Open`.
     #[must_use]
     pub fn new(config: &Config, door: Door, seed: u64, now: Now) -> Option<Self> {
-        let _ = (config, door, seed, now);
-        None
+        // No dialect of today needs randomness.
+        let _ = seed;
+        match (door.dialect, door.role) {
+            (Dialect::Boop, Role::Requester) => {
+                Some(Self::BoopRequester(Box::new(boop::Requester::new(&config.boop, now))))
+            }
+            (Dialect::Boop, Role::Performer) => {
+                Some(Self::BoopPerformer(Box::new(boop::Performer::new(&config.boop, now))))
+            }
+            (Dialect::Boop, Role::Admin)
+            | (Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay, _) => None,
+        }
     }
 
     /// Takes one input and says everything that follows from it.
     pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Outbox) {
-        let _ = (now, input, out);
-        match *self {}
+        match self {
+            Self::BoopRequester(session) => session.handle(now, input, out),
+            Self::BoopPerformer(session) => session.handle(now, input, out),
+        }
     }
 
     /// When it wants `Wake`.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        match *self {}
+        match self {
+            Self::BoopRequester(session) => session.deadline(),
+            Self::BoopPerformer(session) => session.deadline(),
+        }
     }
 
     /// Whether a login is on its way: frames are held until it is answered.
     #[must_use]
     pub fn is_logging_in(&self) -> bool {
-        match *self {}
+        match self {
+            Self::BoopRequester(session) => session.is_logging_in(),
+            Self::BoopPerformer(session) => session.is_logging_in(),
+        }
     }
 
     /// Hands the lent windows back; the session is over.
     pub fn leave(&mut self) -> Vec<Window> {
-        match *self {}
+        match self {
+            Self::BoopRequester(session) => session.leave(),
+            Self::BoopPerformer(session) => session.leave(),
+        }
     }
 }
 
 /// How operations of that kind behave; none when the dialect has no such kind.
 #[must_use]
 pub fn rules(config: &Config, dialect: Dialect, kind: &str) -> Option<Arc<Rules>> {
-    let _ = (config, dialect, kind);
-    None
+    match dialect {
+        Dialect::Boop => boop::Kind::parse(kind).map(|_| boop::rules(&config.boop)),
+        Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay => None,
+    }
 }
 
 /// What a vendor's own server decides, as two pure functions.
@@ -79,6 +111,31 @@ pub struct Service {
 /// The service of a dialect; none when performers' answers are final.
 #[must_use]
 pub fn service(dialect: Dialect) -> Option<Service> {
-    let _ = dialect;
-    None
+    match dialect {
+        Dialect::Boop => Some(boop::service()),
+        Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_work_has_rules_and_nothing_else_has() {
+        let config = Config::default();
+        for kind in ["payment", "entrance", "membership", "age_verification"] {
+            assert!(rules(&config, Dialect::Boop, kind).is_some(), "{kind}");
+        }
+        assert!(rules(&config, Dialect::Boop, "haircut").is_none());
+        assert!(rules(&config, Dialect::Modulus, "payment").is_none());
+    }
+
+    #[test]
+    fn a_door_nobody_serves_has_no_machine() {
+        let config = Config::default();
+        for (dialect, role) in [(Dialect::Boop, Role::Admin), (Dialect::Fd1, Role::Requester)] {
+            assert!(Session::new(&config, Door { dialect, role }, 0, Now::from_millis(0)).is_none());
+        }
+    }
 }
