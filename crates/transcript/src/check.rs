@@ -24,7 +24,7 @@ impl Got {
             Said::Public(text) => Said::Public(quoted(text)),
             Said::Http(message) => Said::Http(Message {
                 start: quoted(&message.start),
-                headers: message.headers.iter().map(|(name, value)| (name.clone(), quoted(value))).collect(),
+                headers: shown(message).into_iter().map(|(name, value)| (name.to_owned(), quoted(value))).collect(),
                 body: quoted(&message.body),
             }),
             Said::Ping => Said::Ping,

@@ -124,7 +124,7 @@ fn member(id: &str, rest: &[&str]) -> Result<MemberGiven, String> {
         sides: None,
         sides_of: BTreeMap::new(),
         groups: None,
-        subjects: Vec::new(),
+        templates: Vec::new(),
     };
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
@@ -138,11 +138,11 @@ fn member(id: &str, rest: &[&str]) -> Result<MemberGiven, String> {
             "attested" => member.attested = list(text)?,
             "sides" => member.sides = Some(sides(text)?),
             "groups" => member.groups = Some(list(text)?),
-            "subject" => {
+            "template" => {
                 let text = value(text)?;
-                let (subject, side) = text.rsplit_once(':').ok_or("expected `subject=palm7:left`")?;
+                let (template, side) = text.rsplit_once(':').ok_or("expected `template=cGFsbQ==:left`")?;
                 let side = Side::parse(side).ok_or_else(|| format!("expected left or right, got `{side}`"))?;
-                member.subjects.push((subject.to_owned(), side));
+                member.templates.push((template.to_owned(), side));
             }
             _ => match (name.strip_prefix("attr."), name.strip_prefix("sides.")) {
                 (Some(attribute), _) => {
@@ -152,7 +152,7 @@ fn member(id: &str, rest: &[&str]) -> Result<MemberGiven, String> {
                 (_, Some(attribute)) => drop(member.sides_of.insert(attribute.to_owned(), sides(text)?)),
                 _ => {
                     return Err(format!(
-                        "a member has network, balance, attr.NAME, attested, sides, sides.NAME, groups and subject; \
+                        "a member has network, balance, attr.NAME, attested, sides, sides.NAME, groups and template; \
                          got `{name}`"
                     ));
                 }

@@ -8,9 +8,10 @@
 //! # mark: doc
 //! # from: websocket-vendor, "Create Authentication Context" and "Authentication Result"
 //!
-//! = vendor boop requester vendor_id=ven_test_bakery7 key=sk_test_Qm41 group=bakery name="Harbour Bakery"
-//! = lane boop performer device=lane key=dk_test_77c group=bakery
-//! = member usr_8tk2 balance=2500 USD attr.email="ida@sample.test"
+//! = vendor boop requester vendor_id=ven_test_bakery7 key=sk_test_Qm41 group=ven_test_bakery7
+//!   name="Harbour Bakery"
+//! = lane boop performer device=lane key=dk_test_77c group=ven_test_bakery7
+//! = member usr_8tk2 balance=2500 USD attr.email="ida@sample.test" template=cGFsbQ==:left
 //!
 //! lane> {"type":"authenticate","device_id":"lane","device_key":"dk_test_77c"}
 //! lane< {"type":"authenticated","device_id":"lane","vendor_id":"ven_test_bakery7"}
@@ -25,7 +26,7 @@
 //! * event accepted payment
 //!
 //! @ +4s
-//! lane> {"type":"scan_result","context_id":"till2-91","outcome":"captured","test_user_id":"usr_8tk2",
+//! lane> {"type":"scan_result","context_id":"till2-91","outcome":"captured","template":"cGFsbQ==",
 //!   "palm_side":"left","quality":93}
 //! vendor< {"type":"auth_result","context_id":"till2-91",
 //!   "result":{"success":true,"user_id":"usr_8tk2","attributes":{},"transaction_id":"txn_$payment"}}
@@ -77,9 +78,9 @@
 //!     attested=age_verified,vip       which of them somebody vouched for
 //!     sides=left                      with which palms they are given out; both when not given
 //!     sides.email=right               the same for one of them
-//!     groups=bakery,door              the groups that may know it; every group when not given
-//!     subject=palm7:left              what it is recognised by, with its side, any number of times;
-//!                                     `ID:left` when none is given
+//!     groups=ven_a,ven_b              the groups that may know it; every group when not given
+//!     template=cGFsbQ==:left          what it is recognised by, with its palm, any number of times;
+//!                                     by its id too, where a dialect believes that (`= set boop.test_user_ids true`)
 //! ```
 //!
 //! A value with spaces is a JSON string: `name="Harbour Bakery"`. A peer without `key` serves for strangers and for
@@ -106,8 +107,8 @@
 //! with `{` or `[` is JSON and brings `content-type: application/json`; other bodies are their lines joined by `\n`.
 //!
 //! A peer that never had a socket opens one with its first frame, at the usual path of its dialect and role. After a
-//! socket ended, only `! open` makes another. A frame for a peer whose socket ended is a mistake of the story, unless
-//! the peer is deaf: then it is sent and unheard.
+//! socket ended, only `! open` makes another. What is sent after our close, by a deaf peer or in the same step, is
+//! unheard; a frame from a peer whose socket is over is a mistake of the story.
 //!
 //! # What the gateway says
 //!
@@ -129,7 +130,8 @@
 //! # Steps and instants
 //!
 //! Acts on adjoining lines happen *together*: all are handed in before any commit, mail or answer moves. An output,
-//! an empty line or prose between them makes them two steps. What follows from a step is written below it, before
+//! an empty line or prose between them makes them two steps, and that is what to write when the second act supposes
+//! that the first has had its effect: every story is played on one core and on two. What follows from a step is written below it, before
 //! the next act: every output, in order. One that is not written fails the story, and so does one that does not come.
 //!
 //! `@ +30s` is a step of its own (`+29s999ms` and `+1m30s` are durations too). The World stops at every deadline on

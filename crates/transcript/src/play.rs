@@ -182,12 +182,11 @@ impl<'a> Stage<'a> {
         Ok(socket)
     }
 
-    /// The open socket of a peer.
+    /// The socket of a peer. One that we closed in this same step still takes what the peer had sent by then.
     fn socket(&self, name: &str) -> Result<Socket, String> {
         let socket = self.sockets.get(name).copied().ok_or_else(|| format!("`{name}` never opened a socket"))?;
         match self.world.life(socket) {
             Life::Over => Err(format!("the socket of `{name}` is over; `! open {name}` makes another")),
-            Life::Closing if !self.peer(name).1.deaf => Err(format!("the socket of `{name}` is closing")),
             Life::Opening | Life::Open | Life::Closing => Ok(socket),
         }
     }

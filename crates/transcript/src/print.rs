@@ -130,9 +130,9 @@ impl fmt::Display for MemberGiven {
         if let Some(groups) = &self.groups {
             write!(f, " groups={}", groups.iter().cloned().collect::<Vec<_>>().join(","))?;
         }
-        self.subjects
+        self.templates
             .iter()
-            .try_for_each(|(subject, side)| write!(f, " subject={}", word(&format!("{subject}:{}", side.name()))))
+            .try_for_each(|(template, side)| write!(f, " template={}", word(&format!("{template}:{}", side.name()))))
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dialects::boop;
 use model::setting::{Setting, Value};
 use model::{
     Attribute, Credential, CredentialId, CredentialKind, Currency, DeviceId, Dialect, GroupId, Member, MemberId, Money,
@@ -60,7 +61,8 @@ pub fn stage(story: &Story, cores: u8, mut store: Box<dyn Store>) -> Result<Worl
 fn set(dialects: &mut dialects::Config, bounds: &mut node::Bounds, key: &str, value: Value) -> Result<(), String> {
     match key.split_once('.') {
         Some(("node", name)) => put(node::Bounds::SETTINGS, bounds, name, value),
-        _ => dialects_set(dialects, key, value),
+        Some(("boop", name)) => put(boop::Choices::SETTINGS, Arc::make_mut(&mut dialects.boop), name, value),
+        _ => Err(format!("a setting is `boop.name` or `node.name`, got `{key}`")),
     }
 }
 
@@ -69,10 +71,6 @@ fn put<C>(settings: &[Setting<C>], section: &mut C, name: &str, value: Value) ->
     let setting = settings.iter().find(|setting| setting.name == name);
     let setting = setting.ok_or_else(|| format!("no setting is called `{name}`; there are {}", names()))?;
     (setting.set)(section, value).map_err(|right| format!("`{name}` wants {right}"))
-}
-
-fn dialects_set(_: &mut dialects::Config, key: &str, _: Value) -> Result<(), String> {
-    Err(format!("no setting is called `{key}`"))
 }
 
 /// The stored credential of a peer; none for strangers. Its id is the peer's name.
@@ -136,10 +134,9 @@ fn member(given: &MemberGiven) -> Result<Member, String> {
         })
         .collect();
     let groups = given.groups.as_ref().map(|groups| groups.iter().map(|group| GroupId::parse(group)).collect());
-    let subjects = match given.subjects.is_empty() {
-        true => vec![(given.id.as_str().into(), Side::Left)],
-        false => given.subjects.iter().map(|(subject, side)| (subject.as_str().into(), *side)).collect(),
-    };
+    let mut subjects: Vec<(Box<str>, Side)> =
+        given.templates.iter().map(|(template, side)| (boop::template_subject(template), *side)).collect();
+    subjects.push((boop::test_user_subject(&given.id), Side::Left));
     Ok(Member {
         id,
         network: network(given.network.as_deref())?,
@@ -181,8 +178,8 @@ fn usual_path(dialect: Dialect, role: Role) -> &'static str {
         (Dialect::Modulus, _) => "/v1",
         (Dialect::Fingerprint | Dialect::Ordernpay, _) => "/",
         (Dialect::Fd1, _) => "/fd1/open_websocket",
-        (Dialect::Boop, Role::Performer) => "/ws/pvs",
-        (Dialect::Boop, Role::Requester | Role::Admin) => "/ws/vendor",
+        (Dialect::Boop, Role::Performer) => boop::SCANNER_PATH,
+        (Dialect::Boop, Role::Requester | Role::Admin) => boop::VENDOR_PATH,
     }
 }
 

@@ -124,8 +124,8 @@ pub struct MemberGiven {
     pub sides_of: BTreeMap<String, BTreeSet<Side>>,
     /// Who may know it.
     pub groups: Option<BTreeSet<String>>,
-    /// What it is recognised by.
-    pub subjects: Vec<(String, Side)>,
+    /// The templates it is recognised by.
+    pub templates: Vec<(String, Side)>,
 }
 
 /// What is done.

@@ -30,7 +30,7 @@ fn every_kind_of_line_is_read_back_as_printed() {
 = till boop requester vendor_id=v key=k group=g name="Harbour \"Bakery\"" permission=x permission=y
 = lane boop performer device=d key=k2 group=g network=n principal=p expires=2031-03-05T00:00:00Z address=::1 deaf
 = member usr_1 network=n balance=-2500 EUR attr.email="ida@sample.test" attr.address={"city": "Zürich"}
-  attested=email sides=left sides.address=left,right groups=g,h subject=palm7:left subject="palm 8:right"
+  attested=email sides=left sides.address=left,right groups=g,h template=cGFsbQ==:left template="palm 8:right"
 = member usr_2
 
 ! open till

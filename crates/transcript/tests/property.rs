@@ -10,7 +10,7 @@ const LINES: [&str; 20] = [
     "# mark: choice",
     "= a boop requester vendor_id=v key=k group=g name=\"x y\"",
     "= b boop performer device=d",
-    "= member u balance=5 USD attr.e=\"x\" attested=e subject=p:left",
+    "= member u balance=5 USD attr.e=\"x\" attested=e template=p:left",
     "= random 00 ff",
     "a> {\"type\":\"ping\",\"n\":$n,\"pad\":\"${x*3}$$\"}",
     "a> 3 times text ${n}é$#",
