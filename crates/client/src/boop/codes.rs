@@ -11,6 +11,10 @@ pub const CONNECTION_REPLACED: &str = "CONNECTION_REPLACED";
 pub const AUTH_CONTEXT_EXPIRED: &str = "AUTH_CONTEXT_EXPIRED";
 /// The server knows no such context.
 pub const AUTH_CONTEXT_NOT_FOUND: &str = "AUTH_CONTEXT_NOT_FOUND";
+/// The server failed; what it did before that is unknown.
+pub const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
+/// Too much, too fast. What it answers was not done.
+pub const VENDOR_RATE_LIMIT: &str = "VENDOR_RATE_LIMIT";
 /// What an expired context says on the vendor's page, where no code is shown.
 pub const CONTEXT_EXPIRED_TEXT: &str = "Context expired";
 
@@ -20,10 +24,10 @@ const REFUSES_LOGIN: [&str; 5] =
 
 /// Codes after which a context does not exist, whatever they say about trying again: that means a new one.
 const ENDS_CONTEXT: [&str; 7] = [
+    INTERNAL_ERROR,
     "AUTH_TIMEOUT",
     AUTH_CONTEXT_EXPIRED,
     AUTH_CONTEXT_NOT_FOUND,
-    "VENDOR_RATE_LIMIT",
     "VENDOR_PERMISSION_DENIED",
     "VENDOR_ATTRIBUTE_DENIED",
     "VENDOR_SUSPENDED",
@@ -41,8 +45,21 @@ pub(super) fn ends_connection<K: PartialEq>(link: &Link<K>, problem: &Problem) -
     }
 }
 
+/// What a problem with a context's id may be the answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The context only.
+    Create,
+    /// The context, or the wish to take it back.
+    CreateAndCancel,
+}
+
 /// Whether a problem with a context's id is the last word about it.
-pub(super) fn ends_context(problem: &Problem) -> bool {
+pub(super) fn ends_context(problem: &Problem, asked: Asked) -> bool {
+    if problem.is(VENDOR_RATE_LIMIT) {
+        // After a cancel it may be the cancel that was too much: the context lives, and may still be paid.
+        return asked == Asked::Create;
+    }
     !problem.retry_allowed || ENDS_CONTEXT.iter().any(|code| problem.is(code))
 }
 

@@ -178,7 +178,11 @@ impl Scanner {
             Incoming::ContextClosed(context_id, reason) => {
                 out.push(Output::Event(ScannerEvent::Closed { context_id, reason }));
             }
-            Incoming::ScanAck(context_id, status) => self.settle(context_id, Ok(status), out),
+            Incoming::ScanAck(context_id, status) => {
+                if self.is_written(&context_id) {
+                    self.settle(context_id, Ok(status), out);
+                }
+            }
             Incoming::Error(context_id, problem) => self.problem(now, context_id, problem, out),
             Incoming::Outcome(..) => unknown("auth_result", text, out),
             Incoming::Expired(_) => unknown("context_expired", text, out),
@@ -196,7 +200,7 @@ impl Scanner {
             return self.link.end(now, ended, out);
         }
         match context_id {
-            Some(context_id) if self.scans.contains_key(&context_id) => {
+            Some(context_id) if self.is_written(&context_id) => {
                 self.settle(context_id, Err(Failure::Refused(problem)), out);
             }
             Some(_) | None => out.push(Output::Event(ScannerEvent::Problem { context_id, problem })),
@@ -227,6 +231,11 @@ impl Scanner {
             })),
             why => out.push(Output::Event(ScannerEvent::Settled { context_id, result: Err(why.into()) })),
         }
+    }
+
+    /// Whether the server can be answering our scan under this id.
+    fn is_written(&self, context_id: &ContextId) -> bool {
+        matches!(self.scans.get(context_id), Some(Awaits::Ack { .. }))
     }
 
     fn written(&mut self, now: Timestamp, context_id: ContextId) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use model::{Secret, Timestamp};
 
 use super::choices::Choices;
-use super::codes;
+use super::codes::{self, Asked};
 use super::types::{AuthResult, ContextId, Failure, Requirements};
 use super::wire::{self, Incoming};
 use crate::link::{Change, Ended, Link, Lost, NotSent, Preset, Sent, State};
@@ -147,7 +147,7 @@ enum Awaits {
     /// To be sent after the login.
     Login,
     /// Its outcome, until our own timer ends.
-    Outcome { until: Timestamp },
+    Outcome { until: Timestamp, asked: Asked },
 }
 
 impl VendorConfig {
@@ -192,14 +192,14 @@ impl Vendor {
             }
             Incoming::Pong => {}
             Incoming::Outcome(context_id, result) => {
-                if self.contexts.contains_key(&context_id) {
+                if self.asked(&context_id).is_some() {
                     self.settle(context_id, Ok(result), out);
                 } else {
                     out.push(Output::Event(VendorEvent::Unclaimed { context_id, result }));
                 }
             }
             Incoming::Expired(context_id) => {
-                if self.contexts.contains_key(&context_id) {
+                if self.asked(&context_id).is_some() {
                     self.settle(context_id, Err(Failure::Expired), out);
                 }
             }
@@ -220,9 +220,10 @@ impl Vendor {
         {
             return self.link.end(now, ended, out);
         }
-        match context_id {
-            Some(context_id) if self.contexts.contains_key(&context_id) => {
-                if !codes::ends_context(&problem) {
+        let asked = context_id.as_ref().and_then(|context_id| self.asked(context_id));
+        match (context_id, asked) {
+            (Some(context_id), Some(asked)) => {
+                if !codes::ends_context(&problem, asked) {
                     out.push(Output::Event(VendorEvent::Progress { context_id, problem }));
                 } else if codes::says_expired(&problem) {
                     self.settle(context_id, Err(Failure::Expired), out);
@@ -230,7 +231,7 @@ impl Vendor {
                     self.settle(context_id, Err(Failure::Refused(problem)), out);
                 }
             }
-            Some(_) | None => out.push(Output::Event(VendorEvent::Problem { context_id, problem })),
+            (context_id, _) => out.push(Output::Event(VendorEvent::Problem { context_id, problem })),
         }
     }
 
@@ -268,12 +269,13 @@ impl Vendor {
     }
 
     fn cancel(&mut self, now: Timestamp, context_id: ContextId, out: &mut Out) {
-        match self.contexts.get(&context_id) {
+        match self.contexts.get_mut(&context_id) {
             Some(Awaits::Login) => {
                 self.link.take_back(&Queued::Create(context_id.clone()));
                 self.settle(context_id, Err(Failure::NotSent(NotSent::Cancelled)), out);
             }
-            Some(Awaits::Outcome { until }) => {
+            Some(Awaits::Outcome { until, asked }) => {
+                *asked = Asked::CreateAndCancel;
                 // Best effort: without room for it, the context simply runs its time.
                 let text = wire::cancel_context(&context_id);
                 let _ = self.link.send(now, Queued::Cancel, text, *until, out);
@@ -282,9 +284,18 @@ impl Vendor {
         }
     }
 
+    /// What the server can be answering under this id: nothing, if we have not written it.
+    fn asked(&self, context_id: &ContextId) -> Option<Asked> {
+        match self.contexts.get(context_id)? {
+            Awaits::Outcome { asked, .. } => Some(*asked),
+            Awaits::Login => None,
+        }
+    }
+
     fn written(&mut self, now: Timestamp, context_id: ContextId) {
         let Choices { context_life, context_slack, .. } = self.config.choices;
-        self.contexts.insert(context_id, Awaits::Outcome { until: now.after(context_life).after(context_slack) });
+        let until = now.after(context_life).after(context_slack);
+        self.contexts.insert(context_id, Awaits::Outcome { until, asked: Asked::Create });
     }
 
     fn settle(&mut self, context_id: ContextId, result: Result<AuthResult, Failure>, out: &mut Out) {
@@ -322,7 +333,7 @@ impl Vendor {
     }
 
     fn overdue(&self, now: Timestamp) -> Vec<ContextId> {
-        let overdue = |awaits: &Awaits| matches!(awaits, Awaits::Outcome { until } if now >= *until);
+        let overdue = |awaits: &Awaits| matches!(awaits, Awaits::Outcome { until, .. } if now >= *until);
         self.contexts.iter().filter(|(_, awaits)| overdue(awaits)).map(|(id, _)| id.clone()).collect()
     }
 }
@@ -364,7 +375,7 @@ impl Machine for Vendor {
 
     fn deadline(&self) -> Option<Timestamp> {
         let contexts = self.contexts.values().filter_map(|awaits| match awaits {
-            Awaits::Outcome { until } => Some(*until),
+            Awaits::Outcome { until, .. } => Some(*until),
             Awaits::Login => None,
         });
         contexts.chain(self.link.deadline()).min().filter(|_| !self.over)

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 pub use model::RequestKey as ContextId;
 
-use super::codes::AUTH_CONTEXT_NOT_FOUND;
+use super::codes::{AUTH_CONTEXT_NOT_FOUND, INTERNAL_ERROR};
 use crate::link::NotSent;
 use crate::problem::Problem;
 
@@ -175,8 +175,8 @@ impl Failure {
     pub fn is_safe_to_retry(&self) -> bool {
         match self {
             Self::NotSent(_) | Self::Expired => true,
-            // The server knows nothing of it any more: it may have ended while we were away for long.
-            Self::Refused(problem) => !problem.is(AUTH_CONTEXT_NOT_FOUND),
+            // It knows nothing of it any more, or does not know what it did: it may have happened.
+            Self::Refused(problem) => !problem.is(AUTH_CONTEXT_NOT_FOUND) && !problem.is(INTERNAL_ERROR),
             Self::NoAnswer | Self::Closed => false,
         }
     }
