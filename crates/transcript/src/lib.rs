@@ -14,24 +14,24 @@
 //! = member usr_8tk2 balance=2500 USD attr.email="ida@sample.test" template=cGFsbQ==:left
 //!
 //! lane> {"type":"authenticate","device_id":"lane","device_key":"dk_test_77c"}
-//! lane< {"type":"authenticated","device_id":"lane","vendor_id":"ven_test_bakery7"}
 //! * presence lane online
+//! lane< {"type":"authenticated","device_id":"lane","vendor_id":"ven_test_bakery7"}
 //!
 //! vendor> {"type":"authenticate","vendor_id":"ven_test_bakery7","api_key":"sk_test_Qm41"}
 //! vendor> {"type":"create_context","context_id":"till2-91","requirements":{"type":"payment","amount":1875}}
 //! vendor< {"type":"authenticated","vendor_id":"ven_test_bakery7","timestamp":"$login"}
+//! * event accepted payment
 //! lane< {"type":"context_open","context_id":"till2-91","auth_type":"payment","amount":1875,"currency":"USD",
 //!   "vendor_name":"Harbour Bakery","attributes_required":[],"attributes_optional":[],
 //!   "expires_at":"2031-03-04T05:10:30Z"}
-//! * event accepted payment
 //!
 //! @ +4s
 //! lane> {"type":"scan_result","context_id":"till2-91","outcome":"captured","template":"cGFsbQ==",
 //!   "palm_side":"left","quality":93}
+//! * event ended completed
 //! vendor< {"type":"auth_result","context_id":"till2-91",
 //!   "result":{"success":true,"user_id":"usr_8tk2","attributes":{},"transaction_id":"txn_$payment"}}
 //! lane< {"type":"scan_ack","context_id":"till2-91","status":"matched"}
-//! * event ended completed
 //! ? balance usr_8tk2 625 USD
 //! ```
 //!

@@ -8,13 +8,13 @@ use transcript::play::{Failure, Mode, play};
 
 fn read(name: &str) -> String {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
-    std::fs::read_to_string(folder.join(name)).unwrap()
+    std::fs::read_to_string(folder.join(name)).expect("the story is in the folder")
 }
 
 fn failure(text: &str) -> Failure {
-    let story = parse("story.txt", text).unwrap();
+    let story = parse("story.txt", text).expect("it is the language");
     let store = Box::new(store::memory::Memory::default());
-    *play(&story, 1, Order::Exact, store, Mode::Check).unwrap_err()
+    *play(&story, 1, Order::Exact, store, Mode::Check).expect_err("it does not hold")
 }
 
 #[test]

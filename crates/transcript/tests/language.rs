@@ -1,6 +1,8 @@
 //! The language as its readers meet it: what is read, what is refused and where, and that nothing is lost in printing.
 
+use transcript::check::Order;
 use transcript::parse::parse;
+use transcript::play::{Mode, play};
 use transcript::story::{Act, Given, Item, Say, Story};
 
 const HEAD: &str = "# mark: choice\n= a boop requester\n= b boop performer\n";
@@ -86,7 +88,7 @@ lane< GET /orders
 }
 
 #[test]
-fn the_example_of_the_documentation_is_a_story() {
+fn the_example_of_the_documentation_is_a_story_that_holds() {
     let source = include_str!("../src/lib.rs");
     let example = source.split("//! ```text\n").nth(1).and_then(|rest| rest.split("//! ```").next()).unwrap();
     let lines = example.lines().map(|line| line.strip_prefix("//!").unwrap());
@@ -96,6 +98,8 @@ fn the_example_of_the_documentation_is_a_story() {
     let steps = story.steps();
     let counts: Vec<(usize, usize)> = steps.iter().map(|step| (step.acts.len(), step.outputs.len())).collect();
     assert_eq!(counts, [(0, 0), (1, 2), (2, 3), (1, 0), (1, 3)]);
+    let store = Box::new(store::memory::Memory::default());
+    play(&story, 1, Order::Exact, store, Mode::Check).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 #[test]
