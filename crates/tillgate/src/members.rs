@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
-use model::{Attribute, Currency, GroupId, Member, MemberId, Money, NetworkId, Side};
+use model::{Attribute, Currency, Digest, GroupId, Member, MemberId, Money, NetworkId, Side};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::{Inspect, Store};
@@ -21,16 +21,17 @@ const AFTER: &str = r#"A member is one JSON object:
    "groups": ["ven_bakery"],
    "balance": {"minor": 10000, "currency": "USD"},
    "attributes": {"email": {"value": "ida@sample.test"},
-                  "age_verified": {"value": true, "attested": true, "sides": ["left"]}},
-   "subjects": [{"subject": "…", "side": "left"}]}
+                  "age-verify": {"value": true, "attested": true, "sides": ["left"]}},
+   "palms": [{"template": "cGFsbQ==", "side": "left"}]}
 
 id          stays the same on every visit; everything else may be left out
 network     where the member is registered: "default"
 groups      the groups the member agreed to be known to; left out: every group of the network
 balance     what there is to spend, in the currency's smallest unit; counts only when the member is new
-attributes  what is known: any JSON value, whether somebody trustworthy vouched for it ("attested", false), and
-            with which palms it may be given out ("sides", both)
-subjects    what the member is recognised by: the base64 text of a palm's template as the scanner sends it"#;
+attributes  what is known, by the registry's names: any JSON value, whether somebody trustworthy vouched for it
+            ("attested", false), and with which palms it may be given out ("sides", both)
+palms       what the member is recognised by: a template exactly as scanners send it, or the "subject" that `show`
+            prints in its place, because only a template's digest is kept"#;
 
 /// `tillgate members`.
 #[derive(Subcommand)]
@@ -119,7 +120,7 @@ struct Form {
     #[serde(default)]
     attributes: BTreeMap<String, AttributeForm>,
     #[serde(default)]
-    subjects: Vec<SubjectForm>,
+    palms: Vec<PalmForm>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,9 +148,30 @@ struct AttributeForm {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SubjectForm {
-    subject: String,
+struct PalmForm {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
     side: SideForm,
+}
+
+impl PalmForm {
+    fn into_subject(self) -> anyhow::Result<(Box<str>, Side)> {
+        let subject = match (self.template, self.subject) {
+            (Some(template), None) if !template.is_empty() => of_template(&template),
+            (None, Some(subject)) if !subject.is_empty() => subject.into(),
+            (Some(_) | None, _) => bail!("palms: expected either a template or a subject"),
+        };
+        Ok((subject, self.side.into()))
+    }
+}
+
+/// What BOOP looks a palm up by: the digest of its template's text.
+fn of_template(template: &str) -> Box<str> {
+    let Digest(digest) = Digest::of(template.as_bytes());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("template:{digest}").into()
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -204,27 +226,32 @@ impl Form {
                 minor: self.balance.minor,
                 currency: Currency::parse(&self.balance.currency).context("balance: currency")?,
             },
-            subjects: self.subjects.into_iter().map(|form| (form.subject.into(), form.side.into())).collect(),
+            subjects: self.palms.into_iter().map(PalmForm::into_subject).collect::<anyhow::Result<_>>()?,
         })
     }
 
     fn of(member: &Member) -> anyhow::Result<Self> {
-        let attribute = |(name, attribute): (&Box<str>, &Attribute)| {
+        let attribute = |name: &str, attribute: &Attribute| {
             let value = RawValue::from_string(attribute.json.to_string()).context("an attribute that is no JSON")?;
             let sides = attribute.sides.iter().copied().map(SideForm::from).collect();
-            Ok((name.to_string(), AttributeForm { value, attested: attribute.attested, sides }))
+            Ok((name.to_owned(), AttributeForm { value, attested: attribute.attested, sides }))
+        };
+        let palm = |(subject, side): &(Box<str>, Side)| PalmForm {
+            template: None,
+            subject: Some(subject.to_string()),
+            side: (*side).into(),
         };
         Ok(Self {
             id: member.id.to_string(),
             network: member.network.to_string(),
             groups: member.groups.as_ref().map(|groups| groups.iter().map(ToString::to_string).collect()),
             balance: MoneyForm { minor: member.balance.minor, currency: member.balance.currency.as_str().to_owned() },
-            attributes: member.attributes.iter().map(attribute).collect::<anyhow::Result<_>>()?,
-            subjects: member
-                .subjects
+            attributes: member
+                .attributes
                 .iter()
-                .map(|(subject, side)| SubjectForm { subject: subject.to_string(), side: (*side).into() })
-                .collect(),
+                .map(|(name, known)| attribute(name, known))
+                .collect::<anyhow::Result<_>>()?,
+            palms: member.subjects.iter().map(palm).collect(),
         })
     }
 }

@@ -31,6 +31,9 @@ pub(crate) fn run(serve: &Serve) -> anyhow::Result<()> {
         configuration.server.listen.0 = listen;
     }
     running::prepare(&configuration);
+    if configuration.dialects.boop.test_user_ids {
+        tracing::warn!("boop.test_user_ids is on: whoever has a scanner's key can be any user");
+    }
     running::block_on(serve_until_told(&configuration))
 }
 

@@ -1,4 +1,5 @@
 //! `tillgate keys` on a data folder: secrets are shown once, and every change is what it says.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -106,8 +107,8 @@ fn members_are_put_shown_and_listed() {
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
     let members = r#"{"id":"usr_ida","groups":["ven_bakery"],"balance":{"minor":10000,"currency":"EUR"},
-        "attributes":{"email":{"value":"ida@sample.test"},"age_verified":{"value":true,"attested":true,"sides":["left"]}},
-        "subjects":[{"subject":"cGFsbQ==","side":"left"}]}
+        "attributes":{"email":{"value":"ida@sample.test"},"age-verify":{"value":true,"attested":true,"sides":["left"]}},
+        "palms":[{"template":"cGFsbQ==","side":"left"}]}
         {"id":"usr_bo"}"#;
     let mut story = String::new();
     let mut tell = |what: &str, said: common::Said| story += &format!("$ tillgate members {what}\n{}\n", said.shown());
@@ -121,7 +122,7 @@ fn members_are_put_shown_and_listed() {
         "put another with the same palm",
         common::feed(
             ["members", "put", "--data", data],
-            r#"{"id":"usr_c","subjects":[{"subject":"cGFsbQ==","side":"left"}]}"#,
+            r#"{"id":"usr_c","palms":[{"template":"cGFsbQ==","side":"left"}]}"#,
         ),
     );
     tell(

@@ -54,7 +54,11 @@ fn from_file(name: &str, text: &str, sections: &mut [Section<'_>], mistakes: &mu
     let mut errors: Vec<_> = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error)).collect();
     errors.sort_by_key(|(at, _)| *at);
     mistakes.extend(errors.iter().map(|(at, error)| format!("{}: not TOML: {}", place(*at), error.message())));
+    let is_broken = |at: usize| errors.iter().any(|(broken, _)| place(*broken) == place(at));
     for (head, body) in in_order(table.get_ref()) {
+        if is_broken(head.span().start) {
+            continue;
+        }
         let place_of_head = place(head.span().start);
         let head = head.get_ref();
         let DeValue::Table(settings) = body.get_ref() else {
@@ -68,6 +72,9 @@ fn from_file(name: &str, text: &str, sections: &mut [Section<'_>], mistakes: &mu
             continue;
         };
         for (key, value) in in_order(settings) {
+            if is_broken(key.span().start) {
+                continue;
+            }
             let place = place(key.span().start);
             let name = key.get_ref().as_ref();
             let said = shown(text.get(value.span()).unwrap_or_default());

@@ -1,6 +1,7 @@
 //! All settings of the process, section by section, with their types forgotten where they are only read and written.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use model::setting::{Mark, Setting, Value};
 
@@ -49,6 +50,12 @@ impl Configuration {
                 &mut self.gateway,
             ),
             Section::new("node", "Bounds of one core.", node::Bounds::SETTINGS, &mut self.node),
+            Section::new(
+                "boop",
+                "The BOOP vendor socket and its scanners.",
+                dialects::boop::Choices::SETTINGS,
+                Arc::make_mut(&mut self.dialects.boop),
+            ),
         ]
     }
 }

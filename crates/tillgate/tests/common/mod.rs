@@ -1,6 +1,8 @@
 //! The real binary, what it says, and snapshots of that.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod server;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,14 +11,14 @@ use std::process::{Command, Stdio};
 const UPDATE: &str = "SNAPSHOT_UPDATE";
 
 /// What a command said, and how it ended.
-pub struct Said {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// The binary, with none of this process's own settings in its environment.
-pub fn tillgate() -> Command {
+pub(crate) fn tillgate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tillgate"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TILLGATE_") {
@@ -28,12 +30,12 @@ pub fn tillgate() -> Command {
 }
 
 /// Runs a command to its end.
-pub fn run<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Said {
+pub(crate) fn run<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Said {
     ended(tillgate().args(arguments))
 }
 
 /// Runs a command to its end with a text on stdin.
-pub fn feed<'a>(arguments: impl IntoIterator<Item = &'a str>, stdin: &str) -> Said {
+pub(crate) fn feed<'a>(arguments: impl IntoIterator<Item = &'a str>, stdin: &str) -> Said {
     let mut command = tillgate();
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -43,7 +45,7 @@ pub fn feed<'a>(arguments: impl IntoIterator<Item = &'a str>, stdin: &str) -> Sa
 }
 
 /// Runs a prepared command to its end.
-pub fn ended(command: &mut Command) -> Said {
+pub(crate) fn ended(command: &mut Command) -> Said {
     said(command.stdin(Stdio::null()).output().unwrap())
 }
 
@@ -58,20 +60,20 @@ fn said(output: std::process::Output) -> Said {
 impl Said {
     /// The command was to succeed; what it printed.
     #[track_caller]
-    pub fn good(self) -> String {
+    pub(crate) fn good(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out
     }
 
     /// Everything, as a snapshot shows it.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         format!("exit code {}\n-- stdout\n{}-- stderr\n{}", self.code, self.out, self.err)
     }
 }
 
 /// Compares a text with a file of `tests/snapshots`, what changes from run to run taken out.
 #[track_caller]
-pub fn snapshot(name: &str, text: &str) {
+pub(crate) fn snapshot(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
     let text = steady(text);
     if std::env::var_os(UPDATE).is_some() {
@@ -83,7 +85,7 @@ pub fn snapshot(name: &str, text: &str) {
 }
 
 /// Ids, secrets and times replaced, and columns as narrow as can be.
-pub fn steady(text: &str) -> String {
+pub(crate) fn steady(text: &str) -> String {
     let is_token = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
     let is_time = |letter: char| letter.is_ascii_digit() || "-:.TZ".contains(letter);
     let mut out = String::new();
