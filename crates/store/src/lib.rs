@@ -1,9 +1,11 @@
 //! What must survive: one trait, SQLite and memory behind it, one conformance suite.
 //!
-//! [`sqlite::Sqlite`] is what production runs; [`memory::Memory`] is for stories and tests. Both say the same
-//! to the same calls, and the suite in `tests/` holds them to it. Who calls when, and from which thread, is
-//! the shell's business.
+//! [`Sqlite`] is what production runs; [`Memory`] is for stories and tests. Both say the same to the same
+//! calls, and the suite in `conformance` holds them to it. Who calls when, and from which thread, is the
+//! shell's business.
 
+#[cfg(test)]
+mod conformance;
 pub mod memory;
 mod refusal;
 pub mod seal;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
@@ -21,6 +22,8 @@ const PASSIVE_PAGES: u32 = 1_000;
 const RESTART_PAGES: u32 = 16_384;
 /// After a restart that somebody held up, the log may grow by this much before the next try.
 const RETRY_PAGES: u32 = 1_024;
+/// How long the writer waits for a reader that stands in the way of a restart.
+const RESTART_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Knows how long the log is, and keeps it short.
 pub(super) struct Checkpoints {
@@ -56,10 +59,12 @@ impl Checkpoints {
     /// Looks at the log after a commit.
     pub(super) fn after_commit(&mut self, writer: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
-        if pages >= self.restart_at {
-            let restarted = writer.wal_checkpoint_v2(None::<&str>, CheckpointMode::RESTART).is_ok();
-            self.restart_at = if restarted { RESTART_PAGES } else { pages.saturating_add(RETRY_PAGES) };
-            self.passive_at = PASSIVE_PAGES;
+        if pages >= RESTART_PAGES {
+            // The thread is left asleep from here on: two checkpoints stand in each other's way.
+            if pages >= self.restart_at {
+                let restarted = restart(writer).is_ok();
+                self.restart_at = if restarted { RESTART_PAGES } else { pages.saturating_add(RETRY_PAGES) };
+            }
             return;
         }
         if pages + PASSIVE_PAGES < self.passive_at {
@@ -73,6 +78,14 @@ impl Checkpoints {
             }
         }
     }
+}
+
+/// Moves the whole log, so that the next commit writes at its start.
+fn restart(writer: &Connection) -> rusqlite::Result<()> {
+    writer.busy_timeout(RESTART_PATIENCE)?;
+    let restarted = writer.wal_checkpoint_v2(None::<&str>, CheckpointMode::RESTART);
+    writer.busy_timeout(super::PATIENCE)?;
+    restarted.map(|_| ())
 }
 
 impl Drop for Checkpoints {

@@ -15,6 +15,8 @@ pub(super) enum Fault {
     Sql(rusqlite::Error),
     /// A row does not hold what we write: never its contents, only where.
     Corrupt(&'static str),
+    /// The file system cannot hold a log beside the database.
+    NoLog,
     /// The batch asks for what can not be.
     Refused(Refusal),
 }
@@ -24,6 +26,7 @@ impl Fault {
     pub(super) fn is_of_one_batch(&self) -> bool {
         match self {
             Self::Sql(error) => error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation),
+            Self::NoLog => false,
             Self::Corrupt(_) | Self::Refused(_) => true,
         }
     }
@@ -32,6 +35,7 @@ impl Fault {
         match self {
             Self::Sql(error) => Arc::from(error.to_string()),
             Self::Corrupt(place) => Arc::from(format!("{place} does not hold what was written there")),
+            Self::NoLog => Arc::from("the file system of the folder cannot hold a write-ahead log"),
             Self::Refused(refusal) => Arc::from(refusal.to_string()),
         }
     }

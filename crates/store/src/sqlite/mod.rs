@@ -9,10 +9,14 @@ mod commit;
 mod credential;
 mod fault;
 mod folder;
+#[cfg(test)]
+mod kill;
 mod mail;
 mod member;
 mod operation;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fs::File;
@@ -107,10 +111,10 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`] names the first thing that is wrong.
     pub fn check(&self) -> Result<(), StoreError> {
-        const INTEGRITY: &str = "SELECT integrity_check FROM pragma_integrity_check(1)";
         const REFERENCES: &str = "SELECT count(*) FROM pragma_foreign_key_check";
         let wrong = |what: String| Err(StoreError::Unavailable(Arc::from(what)));
-        let integrity: String = self.db.query_row(INTEGRITY, [], |row| row.get(0)).map_err(Fault::Sql)?;
+        let integrity: String =
+            self.db.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(Fault::Sql)?;
         if integrity != "ok" {
             return wrong(format!("the database is damaged: {integrity}"));
         }
@@ -251,7 +255,7 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     // Turning the log on may wait for others, and answers with the mode.
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Fault::Corrupt("journal_mode"));
+        return Err(Fault::NoLog);
     }
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "foreign_keys", true)?;

@@ -131,14 +131,16 @@ macro_rules! columns {
     };
 }
 
+/// Runs in [`earlier`].
+pub(super) const EARLIER: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM operations WHERE group_name = ?1 AND request_key = ?2 ORDER BY id DESC LIMIT 1"
+);
+
 /// The newest operation of a group under a key.
 pub(super) fn earlier(db: &Connection, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, Fault> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM operations WHERE group_name = ?1 AND request_key = ?2 ORDER BY id DESC LIMIT 1"
-    );
-    Ok(read_all(db, SQL, params![group.as_str(), key.as_str()])?.pop())
+    Ok(read_all(db, EARLIER, params![group.as_str(), key.as_str()])?.pop())
 }
 
 /// Every operation after one, oldest first.
@@ -148,30 +150,32 @@ pub(super) fn list(db: &Connection, after: Option<OperationId>, limit: usize) ->
     read_all(db, SQL, params![after.map_or(-1, id), limit])
 }
 
+/// Runs in [`load`]: `?1` has one byte per partition, so that one pass serves any number of them.
+pub(super) const LOAD: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM operations WHERE id IN (
+        SELECT id FROM operations INDEXED BY operations_by_end
+        WHERE ended_at IS NULL AND substr(?1, (id >> 12 & 255) + 1, 1) = x'01'
+        UNION ALL SELECT id FROM operations INDEXED BY operations_by_end
+        WHERE ended_at >= ?2 AND substr(?1, (id >> 12 & 255) + 1, 1) = x'01'
+        UNION ALL SELECT operation FROM mailboxes WHERE substr(?1, partition + 1, 1) = x'01'
+    ) ORDER BY id"
+);
+
 /// What the owners of partitions start from: running operations, those that ended since the horizon, and
-/// those that are owed. `wanted` has one byte per partition, so that one pass serves any number of them.
+/// those that are owed.
 pub(super) fn load(
     db: &Connection,
     partitions: &[Partition],
     horizon: Timestamp,
 ) -> Result<BTreeMap<Partition, Vec<OperationRow>>, Fault> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM operations WHERE id IN (
-            SELECT id FROM operations
-            WHERE ended_at IS NULL AND substr(?1, (id >> 12 & 255) + 1, 1) = x'01'
-            UNION SELECT id FROM operations
-            WHERE ended_at >= ?2 AND substr(?1, (id >> 12 & 255) + 1, 1) = x'01'
-            UNION SELECT operation FROM mailboxes WHERE substr(?1, partition + 1, 1) = x'01'
-        ) ORDER BY id"
-    );
     let mut wanted = [0_u8; Partition::COUNT as usize];
     for partition in partitions {
         wanted[usize::from(partition.0)] = 1;
     }
     let mut loaded: BTreeMap<Partition, Vec<OperationRow>> = BTreeMap::new();
-    for row in read_all(db, SQL, params![wanted, column::millis(horizon)])? {
+    for row in read_all(db, LOAD, params![wanted, column::millis(horizon)])? {
         loaded.entry(row.id.partition()).or_default().push(row);
     }
     Ok(loaded)

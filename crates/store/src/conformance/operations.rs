@@ -1,0 +1,294 @@
+//! Operations, fences, mail, late answers and devices.
+
+use bytes::Bytes;
+use model::{Certainty, CommitError, DeviceId, FailCause, Fence, OperationRow, Outcome, Target, Write};
+
+use super::Place;
+use super::given::*;
+use crate::LATE_ANSWERS_PER_OPERATION;
+use crate::sqlite::WRITES_PER_TRANSACTION;
+
+pub(crate) fn what_is_accepted_is_there_as_it_was(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let targets = [
+        Target::Device(DeviceId::parse("device-001").unwrap()),
+        Target::AnyOfGroup,
+        Target::FirstIdle,
+        Target::Serving("kitchen 'ü'".into()),
+    ];
+    let rows: Vec<OperationRow> = (0..)
+        .zip(targets)
+        .map(|(n, target)| {
+            let deliver_by = (n % 2 == 0).then(|| at(n + 5));
+            let memo = Bytes::from(vec![0, 255, u8::try_from(n).unwrap()]);
+            OperationRow { target, deliver_by, memo, request: Bytes::new(), ..work(1, n) }
+        })
+        .collect();
+    let writes = rows.iter().cloned().map(|row| Write::Accepted(Box::new(row))).collect();
+    write(&mut *store, 1, fence, writes);
+    assert_eq!(store.operations(None, 10).unwrap(), rows);
+    drop(store);
+    assert_eq!(place.open().operations(None, 10).unwrap(), rows);
+}
+
+pub(crate) fn every_outcome_comes_back_as_it_was(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let mut outcomes = vec![completed("done"), completed(""), declined("no")];
+    for certainty in [Certainty::NotDelivered, Certainty::Unknown] {
+        outcomes.extend([Outcome::Expired { certainty }, Outcome::Cancelled { certainty }]);
+        for cause in [FailCause::PerformerLost, FailCause::Performer, FailCause::Absent, FailCause::Service] {
+            outcomes.push(Outcome::Failed { cause, certainty, body: Bytes::from_static(b"why") });
+        }
+    }
+    for (n, outcome) in (0..).zip(&outcomes) {
+        write(&mut *store, 1, fence, vec![accepted(1, n), ended(1, n, outcome.clone())]);
+    }
+    let stored: Vec<_> = store.operations(None, 100).unwrap().into_iter().map(|row| row.outcome).collect();
+    let said: Vec<_> = (0..).zip(outcomes).map(|(n, outcome)| Some((outcome, at(n + 1)))).collect();
+    assert_eq!(stored, said);
+}
+
+pub(crate) fn an_operation_accepted_twice_stays_as_it_was(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 1, fence, vec![accepted(1, 0), ended(1, 0, completed("done"))]);
+    let before = everything(&*store);
+    let other = OperationRow { memo: Bytes::from_static(b"other"), ..work(1, 0) };
+    write(&mut *store, 1, fence, vec![accepted(1, 0), Write::Accepted(Box::new(other))]);
+    assert_eq!(everything(&*store), before);
+}
+
+pub(crate) fn the_first_outcome_wins(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(
+        &mut *store,
+        1,
+        fence,
+        vec![accepted(1, 0), ended(1, 0, completed("first")), ended(1, 0, declined("second"))],
+    );
+    write(&mut *store, 1, fence, vec![ended(1, 0, Outcome::Expired { certainty: Certainty::Unknown })]);
+    assert_eq!(store.operations(None, 1).unwrap()[0].outcome, Some((completed("first"), at(1))));
+}
+
+pub(crate) fn the_newest_operation_under_a_key_is_found(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let same = |n| OperationRow { key: key("order-1"), ..work(1, n) };
+    write(&mut *store, 1, fence, [3, 1, 2].map(|n| Write::Accepted(Box::new(same(n)))).into());
+    write(&mut *store, 2, fence, vec![accepted(2, 9)]);
+    assert_eq!(store.earlier(&shop(1), &key("order-1")).unwrap(), Some(same(3)));
+    assert_eq!(store.earlier(&shop(2), &key("order-1")).unwrap(), None);
+    assert_eq!(store.earlier(&shop(1), &key("order-2")).unwrap(), None);
+    assert_eq!(store.earlier(&shop(2), &key("key-9")).unwrap(), Some(work(2, 9)));
+}
+
+pub(crate) fn operations_come_oldest_first_and_a_few_at_a_time(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 2, fence, vec![accepted(2, 4), accepted(2, 1)]);
+    write(&mut *store, 1, fence, vec![accepted(1, 3), accepted(1, 2)]);
+    let listed =
+        |after, limit| -> Vec<_> { store.operations(after, limit).unwrap().iter().map(|row| row.id).collect() };
+    assert_eq!(listed(None, 3), [id(2, 1), id(1, 2), id(1, 3)]);
+    assert_eq!(listed(Some(id(1, 3)), 3), [id(2, 4)]);
+    assert_eq!(listed(Some(id(2, 4)), 3), []);
+    assert_eq!(listed(None, 0), []);
+}
+
+pub(crate) fn a_new_owner_starts_from_what_runs_is_recent_or_is_owed(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let done = || completed("done");
+    write(
+        &mut *store,
+        1,
+        fence,
+        vec![accepted(1, 10), accepted(1, 20), accepted(1, 30), accepted(1, 40), accepted(1, 50)],
+    );
+    // 10 runs; 20 ended long ago and is owed; 30 ended long ago; 40 ended just before, 50 just at the horizon.
+    let owed = Write::Owed(mail(1, 20));
+    write(
+        &mut *store,
+        1,
+        fence,
+        vec![ended(1, 20, done()), owed, ended(1, 30, done()), ended(1, 40, done()), ended(1, 50, done())],
+    );
+    let loaded = store.load(&[home(1)], at(51)).unwrap().remove(0);
+    let ids: Vec<_> = loaded.operations.iter().map(|row| row.id).collect();
+    assert_eq!(ids, [id(1, 10), id(1, 20), id(1, 50)]);
+    assert_eq!(loaded.operations[1], OperationRow { outcome: Some((done(), at(21))), ..work(1, 20) });
+    assert_eq!(loaded.mail, [mail(1, 20)]);
+}
+
+pub(crate) fn a_load_gives_each_partition_its_own(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    for n in 1..=3 {
+        write(&mut *store, n, fence, vec![accepted(n, 0), Write::Owed(mail(n, 0))]);
+    }
+    let loaded = store.load(&[home(3), home(1)], at(0)).unwrap();
+    assert_eq!(loaded.len(), 2);
+    for (loaded, n) in loaded.iter().zip([3, 1]) {
+        assert_eq!(loaded.partition, home(n));
+        assert_eq!(loaded.operations, [work(n, 0)]);
+        assert_eq!(loaded.mail, [mail(n, 0)]);
+    }
+    assert_eq!(store.load(&[], at(0)).unwrap(), []);
+}
+
+pub(crate) fn fences_rise_with_every_load_and_shut_out_older_owners(place: &impl Place) {
+    let mut store = place.open();
+    assert_eq!(commit(&mut *store, batch(1, Fence(0), vec![])), Err(CommitError::Fenced), "nobody owns it yet");
+    let first = own(&mut *store);
+    drop(store);
+    let mut store = place.open();
+    let second = own(&mut *store);
+    assert!(second > first, "a restart does not forget who owned a partition");
+    assert_eq!(commit(&mut *store, batch(1, first, vec![accepted(1, 0)])), Err(CommitError::Fenced));
+    assert_eq!(commit(&mut *store, batch(1, Fence(second.0 + 1), vec![accepted(1, 0)])), Err(CommitError::Fenced));
+    assert_eq!(store.operations(None, 1).unwrap(), []);
+    write(&mut *store, 1, second, vec![accepted(1, 0)]);
+    let other = store.load(&[home(2)], at(0)).unwrap().remove(0).fence;
+    assert!(other > second);
+    write(&mut *store, 1, second, vec![accepted(1, 1)]);
+}
+
+pub(crate) fn a_fenced_batch_fails_alone(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let newer = store.load(&[home(2)], at(0)).unwrap().remove(0).fence;
+    let answers = store.commit(&[
+        batch(1, fence, vec![accepted(1, 0)]),
+        batch(2, fence, vec![accepted(2, 0)]),
+        batch(3, fence, vec![accepted(3, 0)]),
+        batch(2, newer, vec![accepted(2, 1)]),
+    ]);
+    assert_eq!(answers, [Ok(vec![]), Err(CommitError::Fenced), Ok(vec![]), Ok(vec![])]);
+    let ids: Vec<_> = store.operations(None, 9).unwrap().into_iter().map(|row| row.id).collect();
+    let mut expected = vec![id(1, 0), id(3, 0), id(2, 1)];
+    expected.sort();
+    assert_eq!(ids, expected);
+}
+
+pub(crate) fn a_batch_is_done_whole_or_not_at_all(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 1, fence, vec![accepted(1, 0), accepted(1, 1), Write::Owed(mail(1, 1))]);
+    let before = everything(&*store);
+    let spoiled = vec![
+        accepted(1, 5),
+        ended(1, 0, completed("done")),
+        Write::Owed(mail(1, 0)),
+        Write::Paid { operation: id(1, 1) },
+        Write::LateAnswer { operation: id(1, 0), body: Bytes::new(), at: at(3) },
+        Write::Seen(device(1, "device-001", 3)),
+        ended(1, 99, completed("of nothing")),
+    ];
+    let answers =
+        store.commit(&[batch(2, fence, vec![accepted(2, 0)]), batch(1, fence, spoiled), batch(2, fence, vec![])]);
+    assert_eq!((&answers[0], &answers[2]), (&Ok(vec![]), &Ok(vec![])));
+    assert_eq!(refused(answers[1].clone()), format!("operation {} is not stored", id(1, 99)));
+    assert_eq!(store.earlier(&shop(1), &key("key-5")).unwrap(), None);
+    let after = everything(&*store);
+    assert_ne!(after, before, "the batch beside it is there");
+    let loaded = store.load(&[home(1)], at(0)).unwrap().remove(0);
+    assert_eq!(loaded.mail, [mail(1, 1)]);
+    write(&mut *store, 1, loaded.fence, vec![]);
+    assert_eq!(everything(&*store), after);
+}
+
+pub(crate) fn a_batch_cannot_touch_another_partition(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 2, fence, vec![accepted(2, 0), Write::Owed(mail(2, 0))]);
+    let before = everything(&*store);
+    for write in [
+        accepted(2, 1),
+        ended(2, 0, completed("done")),
+        Write::Owed(mail(2, 0)),
+        Write::Paid { operation: id(2, 0) },
+        Write::LateAnswer { operation: id(2, 0), body: Bytes::new(), at: at(3) },
+    ] {
+        let cause = refused(commit(&mut *store, batch(1, fence, vec![write])));
+        assert!(cause.contains("belongs to partition"), "{cause}");
+    }
+    let mut foreign = answering(fence, settle(2, 0, None, "pay 1"));
+    foreign.partition = home(1);
+    assert!(refused(commit(&mut *store, foreign)).contains("belongs to partition"));
+    assert_eq!(everything(&*store), before);
+}
+
+pub(crate) fn what_is_not_stored_cannot_end_or_be_owed(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    for write in [ended(1, 0, completed("done")), Write::Owed(mail(1, 0))] {
+        let cause = refused(commit(&mut *store, batch(1, fence, vec![write])));
+        assert_eq!(cause, format!("operation {} is not stored", id(1, 0)));
+    }
+    let late = Write::LateAnswer { operation: id(1, 0), body: Bytes::new(), at: at(3) };
+    write(&mut *store, 1, fence, vec![Write::Paid { operation: id(1, 0) }, late]);
+    assert_eq!(store.late_answers(id(1, 0)).unwrap(), []);
+}
+
+pub(crate) fn mail_keeps_its_order_over_a_restart_until_it_is_paid(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 1, fence, (0..4).map(|n| accepted(1, n)).collect());
+    write(&mut *store, 1, fence, [2, 0, 3].map(|n| Write::Owed(mail(1, n))).into());
+    // Owed twice keeps its place; paid and owed again goes to the end.
+    let paid = Write::Paid { operation: id(1, 0) };
+    write(&mut *store, 1, fence, vec![Write::Owed(mail(1, 2)), paid, Write::Owed(mail(1, 1)), Write::Owed(mail(1, 0))]);
+    drop(store);
+    let mut store = place.open();
+    let mailbox = store.load(&[home(1)], at(0)).unwrap().remove(0);
+    assert_eq!(mailbox.mail, [2, 3, 1, 0].map(|n| mail(1, n)));
+    write(
+        &mut *store,
+        1,
+        mailbox.fence,
+        vec![Write::Paid { operation: id(1, 3) }, Write::Paid { operation: id(1, 3) }],
+    );
+    assert_eq!(store.load(&[home(1)], at(0)).unwrap()[0].mail, [2, 1, 0].map(|n| mail(1, n)));
+}
+
+pub(crate) fn late_answers_are_kept_in_order_up_to_a_bound(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 1, fence, vec![accepted(1, 0), ended(1, 0, completed("done"))]);
+    for n in 0..u64::try_from(LATE_ANSWERS_PER_OPERATION).unwrap() + 3 {
+        let body = Bytes::from(format!("late {n}"));
+        write(&mut *store, 1, fence, vec![Write::LateAnswer { operation: id(1, 0), body, at: at(n) }]);
+    }
+    let late = store.late_answers(id(1, 0)).unwrap();
+    assert_eq!(late.len(), LATE_ANSWERS_PER_OPERATION);
+    assert_eq!((&late[0].body[..], late[1].at), (&b"late 0"[..], at(1)));
+    assert!(!format!("{late:?}").contains("late 0"), "bodies do not show");
+}
+
+pub(crate) fn devices_remember_when_they_were_last_seen(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let seen = |name, seconds| Write::Seen(device(1, name, seconds));
+    write(&mut *store, 1, fence, vec![seen("b", 5), seen("a", 7), seen("b", 9), seen("a", 3)]);
+    assert_eq!(store.devices(&shop(1)).unwrap(), [device(1, "a", 7), device(1, "b", 9)]);
+    assert_eq!(store.devices(&shop(2)).unwrap(), []);
+}
+
+pub(crate) fn more_writes_than_a_transaction_holds_are_answered_in_order(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let most = u64::try_from(WRITES_PER_TRANSACTION).unwrap();
+    let large = (0..most + 10).map(|n| accepted(1, n)).collect();
+    let mut commits = vec![batch(1, fence, large), batch(1, Fence(0), vec![])];
+    commits.extend((0..most + 10).map(|n| batch(2, fence, vec![accepted(2, n)])));
+    commits.push(batch(3, fence, vec![ended(3, 0, completed("of nothing"))]));
+    let answers = store.commit(&commits);
+    assert_eq!(answers.len(), commits.len());
+    let bad: Vec<_> = (0..answers.len()).filter(|at| answers[*at].is_err()).collect();
+    assert_eq!(bad, [1, commits.len() - 1]);
+    assert_eq!(store.operations(None, usize::MAX).unwrap().len(), 2 * (WRITES_PER_TRANSACTION + 10));
+    assert_eq!(store.commit(&[]), []);
+}

@@ -1,0 +1,293 @@
+//! What only SQLite can get wrong: folders, locks, other processes, full disks, damaged files.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use model::{Fence, OperationRow, Write};
+
+use super::*;
+use crate::conformance::given::*;
+use crate::conformance::{Folder, Place};
+
+fn open(folder: &Folder) -> Sqlite {
+    Sqlite::open(folder.path()).unwrap()
+}
+
+/// Another program at the same file.
+fn meddle(folder: &Folder, sql: &str) {
+    Connection::open(folder.path().join("tillgate.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+fn large(shop_number: u64, n: u64, bytes: usize) -> Write {
+    Write::Accepted(Box::new(OperationRow { request: Bytes::from(vec![7; bytes]), ..work(shop_number, n) }))
+}
+
+#[test]
+fn a_second_gateway_on_a_folder_is_refused_until_the_first_is_gone() {
+    let folder = Folder::new();
+    let first = open(&folder);
+    let refused = Sqlite::open(folder.path()).unwrap_err();
+    let expected = format!("another gateway is using the folder {}", folder.path().display());
+    assert_eq!(refused, StoreError::Locked(expected));
+    drop(first);
+    drop(open(&folder));
+}
+
+#[test]
+fn the_command_line_works_beside_a_gateway_and_is_noticed() {
+    let folder = Folder::new();
+    let gateway = open(&folder);
+    let before = gateway.credentials_version().unwrap();
+    let mut keys = Sqlite::attach(folder.path()).unwrap();
+    keys.add_credentials(&[credential("a", 1)]).unwrap();
+    assert_ne!(gateway.credentials_version().unwrap(), before);
+    assert_eq!(gateway.credentials().unwrap(), [credential("a", 1)]);
+}
+
+#[test]
+fn the_command_line_makes_what_is_not_there_and_keeps_no_lock() {
+    let folder = Folder::new();
+    let inner = folder.path().join("data");
+    let mut keys = Sqlite::attach(&inner).unwrap();
+    keys.add_credentials(&[credential("a", 1)]).unwrap();
+    assert_eq!(Sqlite::open(&inner).unwrap().credentials().unwrap(), [credential("a", 1)]);
+}
+
+#[test]
+fn two_processes_that_write_at_once_both_get_their_turn() {
+    let folder = Folder::new();
+    let mut gateway = open(&folder);
+    let fence = own(&mut gateway);
+    let path = folder.path().to_owned();
+    let beside = thread::spawn(move || {
+        let mut keys = Sqlite::attach(&path).unwrap();
+        for n in 0..20 {
+            keys.add_credentials(&[credential(&format!("key-{n}"), n)]).unwrap();
+        }
+    });
+    for n in 0..20 {
+        write(&mut gateway, 1, fence, vec![accepted(1, n)]);
+    }
+    beside.join().unwrap();
+    assert_eq!((gateway.credentials().unwrap().len(), gateway.operations(None, 99).unwrap().len()), (20, 20));
+}
+
+#[cfg(unix)]
+#[test]
+fn folder_and_files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let inner = folder.path().join("data");
+    let mut store = Sqlite::open(&inner).unwrap();
+    own(&mut store);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&inner), 0o700);
+    let files: Vec<_> = fs::read_dir(&inner).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_reader_sees_what_was_committed_from_another_thread() {
+    let folder = Folder::new();
+    let mut store = open(&folder);
+    let fence = own(&mut store);
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.earlier(&shop(1), &key("key-0")).unwrap(), None);
+    write(&mut store, 1, fence, vec![accepted(1, 0)]);
+    let found = thread::spawn(move || (reader.earlier(&shop(1), &key("key-0")), reader.operations(None, 9)));
+    assert_eq!(found.join().unwrap(), (Ok(Some(work(1, 0))), Ok(vec![work(1, 0)])));
+}
+
+#[test]
+fn data_that_is_not_for_this_version_is_left_alone() {
+    for (sql, expected) in [
+        ("UPDATE meta SET schema = 99", "has schema 99; this version knows schemas up to 1, use a newer one"),
+        ("UPDATE meta SET partitions = 64", "is placed in 64 partitions by"),
+        ("UPDATE meta SET partition_function = 'crc'", "is placed in 256 partitions by \"crc\"; this version has 256"),
+        ("PRAGMA application_id = 1", "was not made by tillgate"),
+    ] {
+        let folder = Folder::new();
+        drop(open(&folder));
+        meddle(&folder, sql);
+        for refused in [Sqlite::open(folder.path()), Sqlite::attach(folder.path())] {
+            let Err(StoreError::Foreign(text)) = refused else { panic!("{sql}: {refused:?}") };
+            assert!(text.starts_with(&format!("the data in {} ", folder.path().display())), "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("tillgate.db"), "this is a letter to my aunt, and rather a long one ".repeat(40))
+        .unwrap();
+    assert!(matches!(Sqlite::open(folder.path()), Err(StoreError::Unavailable(_))));
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(matches!(Sqlite::open(&file), Err(StoreError::Unavailable(_))));
+}
+
+#[test]
+fn a_full_disk_fails_the_whole_transaction_and_leaves_nothing() {
+    let folder = Folder::new();
+    let mut store = open(&folder);
+    let fence = own(&mut store);
+    store.put_member(&person("ann")).unwrap();
+    write(&mut store, 1, fence, vec![accepted(1, 0)]);
+    let before = everything(&store);
+    let pages: i64 = store.db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    store.db.pragma_update(None, "max_page_count", pages + 3).unwrap();
+    let answers = store.commit(&[
+        answering(fence, settle(1, 0, Some("ann-left"), "pay 100")),
+        batch(3, Fence(0), vec![]),
+        batch(2, fence, vec![large(2, 1, 1_000_000)]),
+        batch(3, fence, vec![accepted(3, 0)]),
+    ]);
+    assert_eq!(answers[1], Err(CommitError::Fenced));
+    for at in [0, 2, 3] {
+        assert_eq!(answers[at], Err(CommitError::Unavailable(Arc::from("database or disk is full"))));
+    }
+    assert_eq!(everything(&store), before);
+    store.db.pragma_update(None, "max_page_count", pages + 10_000).unwrap();
+    write(&mut store, 2, fence, vec![large(2, 1, 1_000_000)]);
+    commit(&mut store, answering(fence, settle(1, 0, Some("ann-left"), "pay 100"))).unwrap();
+    store.check().unwrap();
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_is_an_answer() {
+    let folder = Folder::new();
+    let mut store = open(&folder);
+    let fence = own(&mut store);
+    store.db.pragma_update(None, "query_only", true).unwrap();
+    let cause = refused(commit(&mut store, batch(1, fence, vec![accepted(1, 0)])));
+    assert_eq!(cause, "attempt to write a readonly database");
+    assert!(matches!(store.load(&[home(1)], at(0)), Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.add_credentials(&[credential("a", 1)]), Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.put_member(&person("ann")), Err(StoreError::Unavailable(_))));
+    store.db.pragma_update(None, "query_only", false).unwrap();
+    write(&mut store, 1, fence, vec![accepted(1, 0)]);
+}
+
+#[test]
+fn a_row_that_holds_nonsense_is_an_error_that_names_the_column_only() {
+    for sql in [
+        "UPDATE operations SET dialect = 'nonsense'",
+        "UPDATE operations SET body = x'00'",
+        "UPDATE operations SET target = 'device'",
+        "UPDATE operations SET group_name = ''",
+        "UPDATE operations SET answer_by = -1",
+        "UPDATE operations SET ended_at = 1",
+        "UPDATE operations SET ended_at = 1, outcome = 'failed', answer = x''",
+    ] {
+        let folder = Folder::new();
+        let mut store = open(&folder);
+        let fence = own(&mut store);
+        write(&mut store, 1, fence, vec![accepted(1, 0)]);
+        meddle(&folder, sql);
+        let Err(StoreError::Unavailable(cause)) = store.operations(None, 9) else { panic!("{sql}") };
+        assert!(
+            cause.starts_with("operations.") && cause.ends_with(" does not hold what was written there"),
+            "{cause}"
+        );
+        assert!(!cause.contains("nonsense"), "{cause}");
+        let fences = "SELECT fence FROM partitions WHERE partition = ?1";
+        let fence_of = |store: &Sqlite| -> u32 { store.db.query_row(fences, [home(1).0], |row| row.get(0)).unwrap() };
+        if store.load(&[home(1)], at(0)).is_err() {
+            assert_eq!(fence_of(&store), fence.0, "no fence has moved");
+        }
+    }
+    for sql in [
+        "UPDATE attributes SET sides = '[\"up\"]'",
+        "UPDATE balances SET currency = 'x'",
+        "UPDATE members SET groups = '{'",
+    ] {
+        let folder = Folder::new();
+        let mut store = open(&folder);
+        let fence = own(&mut store);
+        store.put_member(&person("ann")).unwrap();
+        write(&mut store, 1, fence, vec![accepted(1, 0)]);
+        meddle(&folder, sql);
+        assert!(matches!(store.member(&network(), &person("ann").id), Err(StoreError::Unavailable(_))), "{sql}");
+        let beside = batch(2, fence, vec![accepted(2, 0)]);
+        let answers = store.commit(&[answering(fence, settle(1, 0, Some("ann-left"), "pay 1")), beside]);
+        assert!(answers[0].is_err() && answers[1].is_ok(), "{sql}: {answers:?}");
+    }
+}
+
+#[test]
+fn a_file_with_holes_never_panics() {
+    let folder = Folder::new();
+    let mut store = open(&folder);
+    let fence = own(&mut store);
+    store.put_member(&person("ann")).unwrap();
+    store.add_credentials(&[credential("a", 1)]).unwrap();
+    write(&mut store, 1, fence, (0..200).map(|n| accepted(1, n)).collect());
+    drop(store);
+    let path = folder.path().join("tillgate.db");
+    let whole = fs::read(&path).unwrap();
+    for hole in (0..whole.len()).step_by(1_777) {
+        let mut damaged = whole.clone();
+        let end = whole.len().min(hole + 300);
+        damaged[hole..end].fill(0xa5);
+        fs::write(&path, &damaged).unwrap();
+        let Ok(mut store) = Sqlite::open(folder.path()) else { continue };
+        let _ = store.load(&[home(1)], at(0));
+        let _ = (store.operations(None, 999), store.credentials(), store.accounts(), store.check());
+        let _ = store.member(&network(), &person("ann").id);
+        let _ = store.commit(&[batch(1, Fence(fence.0 + 1), vec![accepted(1, 900), Write::Owed(mail(1, 5))])]);
+        let _ = store.commit(&[answering(Fence(fence.0 + 1), settle(1, 5, Some("ann-left"), "pay 1"))]);
+    }
+}
+
+#[test]
+fn the_log_is_bounded_even_when_a_reader_stands_in_its_way_for_a_while() {
+    const MIB: u64 = 1 << 20;
+    let folder = Folder::new();
+    let mut store = open(&folder);
+    let fence = own(&mut store);
+    let log = folder.path().join("tillgate.db-wal");
+    let reader = store.reader().unwrap();
+    reader.db.execute_batch("BEGIN; SELECT * FROM meta").unwrap();
+    for n in 0..72 {
+        write(&mut store, 1, fence, vec![large(1, n, 1 << 20)]);
+    }
+    let held = fs::metadata(&log).unwrap().len();
+    assert!(held > 70 * MIB, "a snapshot keeps the log: {held}");
+    reader.db.execute_batch("COMMIT").unwrap();
+    for n in 100..180 {
+        write(&mut store, 1, fence, vec![large(1, n, 1 << 20)]);
+    }
+    let after = fs::metadata(&log).unwrap().len();
+    assert!(after < held + 8 * MIB, "{after}");
+    store.check().unwrap();
+}
+
+#[test]
+fn the_gateways_questions_are_answered_from_indexes() {
+    let folder = Folder::new();
+    let store = open(&folder);
+    let plan = |sql: &str| -> String {
+        let mut statement = store.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = vec![rusqlite::types::Null; statement.parameter_count()];
+        let mut rows = statement.query(rusqlite::params_from_iter(parameters)).unwrap();
+        let mut plan = String::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan += &format!("{}\n", row.get::<_, String>(3).unwrap());
+        }
+        plan
+    };
+    let earlier = plan(operation::EARLIER);
+    assert_eq!(earlier, "SEARCH operations USING INDEX operations_by_key (group_name=? AND request_key=?)\n");
+    let load = plan(operation::LOAD);
+    for part in ["(ended_at=?)", "(ended_at>?)"] {
+        let part = format!("SEARCH operations USING COVERING INDEX operations_by_end {part}\n");
+        assert!(load.contains(&part), "{load}");
+    }
+    assert!(!load.contains("SCAN operations"), "{load}");
+}
