@@ -19,7 +19,7 @@ use std::task::{Context, Poll, ready};
 use model::{CloseCode, Frame, Reason, Route};
 use node::{Ending, Input};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use websocket::{Close, Error, Limits, Message, Role};
+use websocket::{Close, Error, FRAGMENTS, Limits, Message, Role};
 
 use crate::clock::Sleep;
 use crate::core::Core;
@@ -72,12 +72,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(core: Rc<Core>, opened: Opened<S>) -> Self {
         let slot = opened.opening.taken();
         let route = slot.borrow().route;
-        let limits = Limits::of(core.settings().message_first);
-        core.house.connection_began();
+        let first = core.settings().message_first;
         Self {
             io: opened.io,
             route,
-            codec: websocket::Connection::new(Role::Server, limits),
+            codec: websocket::Connection::new(Role::Server, limits(first)),
             // A copy, and none when there is nothing: hyper's buffer goes.
             leftover: opened.leftover.to_vec(),
             phase: Phase::Open,
@@ -120,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn obey(&mut self) {
         let mut slot = self.slot.borrow_mut();
         if let Some(limit) = slot.limit.take() {
-            self.codec.set_limits(Limits::of(limit));
+            self.codec.set_limits(limits(limit));
         }
         let (Phase::Open, Some((code, reason))) = (&self.phase, slot.close) else { return };
         let close = close_frame(code, reason);
@@ -190,8 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let settings = self.core.settings();
         {
             let mut slot = self.slot.borrow_mut();
-            let answers = slot.queue.answers_len();
-            if answers > settings.answers_most && tokio::task::coop::has_budget_remaining() {
+            if slot.queue.backlog() > settings.answers_most && tokio::task::coop::has_budget_remaining() {
                 drop(slot);
                 self.fault(Reason::Slow);
                 return Step::Again;
@@ -204,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.core.turn(Input::Room { route: self.route });
                 return Step::Again;
             }
-            if answers > settings.answers_high() || (slot.paused && !self.mute) {
+            if slot.queue.answers_len() > settings.answers_high() || (slot.paused && !self.mute) {
                 return Step::Wait;
             }
         }
@@ -308,7 +306,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let mut slot = self.slot.borrow_mut();
             if let Some(limit) = slot.limit.take() {
-                self.codec.set_limits(Limits::of(limit));
+                self.codec.set_limits(limits(limit));
             }
             let full = slot.queue.answers_len() > self.core.settings().answers_high();
             if slot.close.is_some() || slot.paused || full {
@@ -367,6 +365,15 @@ impl<S> Drop for Connection<S> {
             Phase::Leaving { .. } => {}
         }
     }
+}
+
+/// Payload that a fragment of a long message should have on average, in bytes; with less it costs too much.
+const FRAGMENT_BYTES: usize = 64;
+
+/// The codec's limits for messages up to so many bytes.
+fn limits(message: usize) -> Limits {
+    let fragments = u32::try_from(message / FRAGMENT_BYTES).unwrap_or(u32::MAX).max(FRAGMENTS);
+    Limits { fragments, ..Limits::of(message) }
 }
 
 /// The close frame for a code and reason of the machine's.

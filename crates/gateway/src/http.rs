@@ -52,10 +52,16 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// The WebSocket exists: from here on its connection says when it is gone.
+    /// The WebSocket exists: from here on its connection says when it is gone, and is counted off then.
     pub(crate) fn taken(mut self) -> Rc<RefCell<Slot>> {
         self.armed = false;
         Rc::clone(&self.slot)
+    }
+
+    /// The machine has refused it, and knows of it no more.
+    fn refused(mut self) {
+        self.armed = false;
+        self.core.house.connection_ended();
     }
 }
 
@@ -64,6 +70,7 @@ impl Drop for Opening {
         if self.armed {
             let route = self.slot.borrow().route;
             self.core.gone(route, Ending { reason: Reason::PeerLost, completed: false });
+            self.core.house.connection_ended();
         }
     }
 }
@@ -218,6 +225,7 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
         tracing::warn!(origin = request.header("origin"), setting, "browser origin refused, the setting allows it");
         return refused(core, "origin", error(403, "origin_not_allowed", told));
     }
+    core.house.connection_began();
     let slot = core.open(&request);
     let opening = Opening { core: Rc::clone(core), slot: Rc::clone(&slot), armed: true };
     drop(request);
@@ -230,7 +238,7 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
             with(response, &accepted.headers())
         }
         Err(response) => {
-            drop(opening.taken());
+            opening.refused();
             refused(core, status_word(response.status), from_model(*response))
         }
     }

@@ -59,7 +59,7 @@ pub(crate) fn event(event: &Event, metrics: &Metrics) {
             tracing::debug!(%group, %operation, how = how.label(), "operation ended");
         }
         Happening::Presence { device, presence, .. } => {
-            tracing::info!(%group, %device, presence = presence.label(), "presence changed");
+            tracing::debug!(%group, %device, presence = presence.label(), "presence changed");
         }
         Happening::Alert(Alert::TakeoverWar { principal }) => {
             tracing::warn!(%group, %principal, "two living peers keep displacing each other, newcomers wait");

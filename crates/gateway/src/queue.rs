@@ -58,6 +58,8 @@ pub(crate) struct Queue {
     /// Bytes of the foremost piece that are written already.
     written: usize,
     answers: usize,
+    /// The largest answer since the queue was empty.
+    largest: usize,
     telemetry: usize,
     dropped: u32,
 }
@@ -66,6 +68,11 @@ impl Queue {
     /// Bytes of answers that wait.
     pub(crate) const fn answers_len(&self) -> usize {
         self.answers
+    }
+
+    /// Bytes of answers that wait, the largest one not counted: one message over the bound is no sign of slowness.
+    pub(crate) const fn backlog(&self) -> usize {
+        self.answers.saturating_sub(self.largest)
     }
 
     /// Bytes of telemetry that wait.
@@ -107,7 +114,9 @@ impl Queue {
         };
         let before = buffer.len();
         let result = write(buffer);
-        self.answers += buffer.len() - before;
+        let length = buffer.len() - before;
+        self.answers += length;
+        self.largest = self.largest.max(length);
         result
     }
 
@@ -165,6 +174,9 @@ impl Queue {
                 self.written = 0;
                 self.drop_foremost(spares);
             }
+        }
+        if self.answers == 0 {
+            self.largest = 0;
         }
     }
 

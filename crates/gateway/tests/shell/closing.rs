@@ -56,6 +56,18 @@ fn a_limit_holds_from_the_next_frame_of_the_same_packet() {
 }
 
 #[test]
+fn one_message_may_be_larger_than_what_may_wait() {
+    let running = start(|_| {});
+    let mut peer = Peer::open(running.addresses()[0], "/echo");
+    peer.say("limit 8000000");
+    let long = "x".repeat(8_000_000);
+    for _ in 0..2 {
+        peer.send(&text(&long));
+        assert_eq!(peer.hear().len(), long.len());
+    }
+}
+
+#[test]
 fn what_was_queued_comes_before_the_close_and_nothing_after() {
     let running = start(|_| {});
     let mut peer = Peer::open(running.addresses()[0], "/echo");
