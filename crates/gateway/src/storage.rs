@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use model::{Commit, CommitError, GroupId, OperationRow, Partition, RequestKey};
 use node::Directory;
-use store::{Store, StoreError};
+use store::{Sqlite, Store, StoreError};
 
 use crate::inbox::Letter;
 use crate::running::House;
@@ -44,6 +44,17 @@ pub struct Storage {
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Storage").finish_non_exhaustive()
+    }
+}
+
+impl Storage {
+    /// SQLite with a reader beside its writer.
+    ///
+    /// # Errors
+    /// When the reader's connection cannot be made.
+    pub fn sqlite(store: Sqlite) -> Result<Self, StoreError> {
+        let reader = store.reader()?;
+        Ok(Self { store: Box::new(store), reader: Some(Box::new(move |group, key| reader.earlier(group, key))) })
     }
 }
 
@@ -170,11 +181,7 @@ impl Desks {
 }
 
 pub(crate) fn told(error: &StoreError) -> Arc<str> {
-    match error {
-        StoreError::Exists(what) => format!("{what} is there already").into(),
-        StoreError::Locked(what) | StoreError::Foreign(what) => what.as_str().into(),
-        StoreError::Unavailable(cause) => Arc::clone(cause),
-    }
+    error.to_string().into()
 }
 
 /// The state of the store's thread.

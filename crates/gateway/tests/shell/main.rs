@@ -1,4 +1,7 @@
-//! The shell with real sockets and an echo for a machine: handshakes, framing, closing, slow peers, drain.
+//! The shell with real sockets: handshakes, framing, closing, slow peers and drain with an echo for a machine, then all
+//! of it with real nodes.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 mod closing;
 mod handshake;
@@ -7,6 +10,7 @@ mod life;
 mod parrot;
 mod peer;
 mod slow;
+mod vendor;
 
 use std::sync::Arc;
 use std::time::Duration;
