@@ -129,7 +129,7 @@ impl Group {
             PerformerLost::Fail => {
                 let certainty = Certainty::Unknown;
                 let outcome = Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
-                self.end(turn, operation, outcome, None);
+                self.end(turn, operation, outcome);
             }
             PerformerLost::Hold(longest) => {
                 work.state = State::Held { until: turn.now.at.after(longest), started };
@@ -211,6 +211,7 @@ impl Group {
         if turn.routes.contains_key(&from) {
             turn.answer(from, ask, Tell::Taken { operation: Some(operation), key, taken });
         }
+        self.offer_short(turn);
     }
 
     /// The decision was that the work goes on: unless it was taken back or its time passed meanwhile.
@@ -234,7 +235,7 @@ impl Group {
         };
         if let Some(outcome) = outcome {
             let how = outcome.kind();
-            self.end(turn, operation, outcome, Some(device));
+            self.end_by(turn, operation, outcome, Some(device));
             return Taken::Late(Some(how));
         }
         self.progress(turn, operation, note);
@@ -284,8 +285,9 @@ impl Group {
             }
         };
         let how: OutcomeKind = outcome.kind();
-        self.end(turn, operation, outcome, Some(&device));
+        self.end_by(turn, operation, outcome, Some(&device));
         turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Ended(how) });
+        self.offer_short(turn);
     }
 
     /// Hands an answer to the dialect's service; the performer hears what became of it afterwards.

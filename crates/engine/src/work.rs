@@ -134,7 +134,7 @@ impl Group {
                 } else {
                     Outcome::Failed { cause: FailCause::Absent, certainty, body: bytes::Bytes::new() }
                 };
-                self.end(turn, operation, outcome, None);
+                self.end(turn, operation, outcome);
             }
             State::Offered { .. } if !expired => {
                 self.offer_again(turn, operation);
@@ -142,15 +142,15 @@ impl Group {
             }
             State::Held { .. } if !expired => {
                 let outcome = Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
-                self.end(turn, operation, outcome, None);
+                self.end(turn, operation, outcome);
             }
             State::Offered { .. } | State::Started | State::Held { .. } => {
-                self.end(turn, operation, Outcome::Expired { certainty }, None);
+                self.end(turn, operation, Outcome::Expired { certainty });
             }
             State::Settling { .. } => {}
             State::Orphaned => {
                 let outcome = Outcome::Failed { cause: FailCause::Service, certainty, body: bytes::Bytes::new() };
-                self.end(turn, operation, outcome, None);
+                self.end(turn, operation, outcome);
             }
             State::Ended { .. } => {
                 turn.places.remove(&operation);
@@ -163,8 +163,20 @@ impl Group {
         }
     }
 
-    /// Gives a running operation its outcome and tells everybody who has to know.
-    pub(crate) fn end(&mut self, turn: &mut Turn<'_>, operation: OperationId, outcome: Outcome, by: Option<&DeviceId>) {
+    /// Gives a running operation its outcome, tells everybody who has to know, and uses the room it leaves.
+    pub(crate) fn end(&mut self, turn: &mut Turn<'_>, operation: OperationId, outcome: Outcome) {
+        self.end_by(turn, operation, outcome, None);
+        self.offer_short(turn);
+    }
+
+    /// The same for the outcome a device gave, which hears what became of it before it is given more.
+    pub(crate) fn end_by(
+        &mut self,
+        turn: &mut Turn<'_>,
+        operation: OperationId,
+        outcome: Outcome,
+        by: Option<&DeviceId>,
+    ) {
         let Some(work) = self.operations.get(&operation).filter(|work| work.is_running()) else { return };
         let until = turn.now.at.after(work.rules.owed_for);
         if work.is_durable() {
@@ -206,11 +218,9 @@ impl Group {
             _ if !rules.owed_for.is_zero() => self.owe(turn, &requester, operation, owed_until, &rules),
             _ => {}
         }
-        let mut room = false;
         for id in &offered {
             let Some(device) = self.devices.get_mut(id) else { continue };
             let had_it = device.load.remove(&operation);
-            room |= had_it;
             if let (true, Some(route), true) = (had_it, device.online(), by != Some(id)) {
                 let key = self.operations.get(&operation).map(|work| work.key.clone());
                 if let Some(key) = key {
@@ -220,9 +230,6 @@ impl Group {
             self.forget_device(id);
         }
         self.happened(turn, Happening::Ended { operation, how });
-        if room {
-            self.offer_short(turn);
-        }
     }
 
     /// Keeps an ended operation in memory at least until then.
@@ -246,7 +253,7 @@ impl Group {
             return;
         }
         let outcome = Outcome::Cancelled { certainty: work.certainty() };
-        self.end(turn, operation, outcome, None);
+        self.end(turn, operation, outcome);
     }
 
     /// The key was used before, and memory knows for what.
