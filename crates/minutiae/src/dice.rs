@@ -13,9 +13,7 @@ pub(crate) struct Dice {
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            state: seed ^ 0x5851_f42d_4c95_7f2d,
-        }
+        Self { state: seed ^ 0x5851_f42d_4c95_7f2d }
     }
 
     /// An independent stream for one purpose, so that adding a draw in one place moves no other.
@@ -73,10 +71,7 @@ fn knot(pixel: usize, cell: f32) -> (usize, f32) {
     let place = pixel as f32 / cell;
     let whole = math::floor(place);
     let part = place - whole as f32;
-    (
-        usize::try_from(whole).unwrap_or(0),
-        part * part * (3.0 - 2.0 * part),
-    )
+    (usize::try_from(whole).unwrap_or(0), part * part * (3.0 - 2.0 * part))
 }
 
 #[cfg(test)]

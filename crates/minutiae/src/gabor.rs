@@ -35,17 +35,9 @@ impl Bank {
         let kernels = periods
             .iter()
             .flat_map(|&period| (0..directions).map(move |step| (period, step)))
-            .map(|(period, step)| {
-                kernel(PI * step as f32 / directions as f32, period, spread, stride)
-            })
+            .map(|(period, step)| kernel(PI * step as f32 / directions as f32, period, spread, stride))
             .collect();
-        Self {
-            directions,
-            periods: periods.to_vec(),
-            radius: spread.radius,
-            stride,
-            kernels,
-        }
+        Self { directions, periods: periods.to_vec(), radius: spread.radius, stride, kernels }
     }
 
     /// The kernel nearest to a ridge direction (radians, counter-clockwise) and period (pixels).
@@ -91,10 +83,7 @@ impl Bank {
         for (row, weights) in kernel.chunks_exact(self.stride).enumerate() {
             let start = row * window_stride;
             let cells = &window[start..start + self.stride];
-            for (cells, weights) in cells
-                .chunks_exact(LANES)
-                .zip(weights.chunks_exact(LANES))
-            {
+            for (cells, weights) in cells.chunks_exact(LANES).zip(weights.chunks_exact(LANES)) {
                 for lane in 0..LANES {
                     sums[lane] += cells[lane] * weights[lane];
                 }
@@ -120,19 +109,13 @@ fn kernel(direction: f32, period: f32, spread: Spread, stride: usize) -> Vec<f32
             let u = dx * sin + dy * cos;
             let v = dx * cos - dy * sin;
             let place = row * stride + column;
-            bell[place] = math::exp(
-                -0.5 * (u * u / (across * across) + v * v / (along * along)),
-            );
+            bell[place] = math::exp(-0.5 * (u * u / (across * across) + v * v / (along * along)));
             wave[place] = math::cos(TAU * u / period);
         }
     }
     let weight: f32 = bell.iter().sum();
     let mean = bell.iter().zip(&wave).map(|(b, w)| b * w).sum::<f32>() / weight;
-    let mut kernel: Vec<f32> = bell
-        .iter()
-        .zip(&wave)
-        .map(|(b, w)| b * (w - mean))
-        .collect();
+    let mut kernel: Vec<f32> = bell.iter().zip(&wave).map(|(b, w)| b * (w - mean)).collect();
     let gain: f32 = kernel.iter().zip(&wave).map(|(k, w)| k * w).sum();
     for tap in &mut kernel {
         *tap /= gain;
@@ -144,11 +127,7 @@ fn kernel(direction: f32, period: f32, spread: Spread, stride: usize) -> Vec<f32
 mod tests {
     use super::*;
 
-    const SPREAD: Spread = Spread {
-        across: 0.45,
-        along: 0.5,
-        radius: 9,
-    };
+    const SPREAD: Spread = Spread { across: 0.45, along: 0.5, radius: 9 };
 
     fn response_to_waves(direction: f32) -> f32 {
         let bank = Bank::new(16, &[9.0], SPREAD);

@@ -43,9 +43,7 @@ pub struct Image {
 #[non_exhaustive]
 pub enum ImageError {
     /// A side is too short to hold a finger or longer than any finger reader's.
-    #[error(
-        "image is {width}x{height} pixels, each side must be {MIN_SIDE_PX} to {MAX_SIDE_PX}"
-    )]
+    #[error("image is {width}x{height} pixels, each side must be {MIN_SIDE_PX} to {MAX_SIDE_PX}")]
     Size {
         /// Pixels across, as given.
         width: u32,
@@ -97,23 +95,13 @@ impl Image {
         }
         let expected = width as usize * height as usize;
         if pixels.len() != expected {
-            return Err(ImageError::Pixels {
-                width,
-                height,
-                expected,
-                got: pixels.len(),
-            });
+            return Err(ImageError::Pixels { width, height, expected, got: pixels.len() });
         }
         let scaled = |side: u32| side * u32::from(WORKING_DPI) / u32::from(dpi);
         if scaled(width) < MIN_SIDE_PX || scaled(height) < MIN_SIDE_PX {
             return Err(ImageError::Area { width, height, dpi });
         }
-        Ok(Self {
-            width,
-            height,
-            dpi,
-            pixels,
-        })
+        Ok(Self { width, height, dpi, pixels })
     }
 
     /// Pixels across.
@@ -139,25 +127,16 @@ impl Image {
     /// The image at 500 dpi as numbers 0 to 255.
     pub(crate) fn working_plane(&self) -> Plane<f32> {
         let (width, height) = (self.width as usize, self.height as usize);
-        let plane = Plane::from_fn(width, height, |x, y| {
-            f32::from(self.pixels[y * width + x])
-        });
+        let plane = Plane::from_fn(width, height, |x, y| f32::from(self.pixels[y * width + x]));
         if self.dpi == WORKING_DPI {
             return plane;
         }
         let step = f32::from(self.dpi) / f32::from(WORKING_DPI);
         // a finer image is smoothed first, or its ridges would alias
-        let source = if step > 1.1 {
-            plane.blurred(0.45 * step)
-        } else {
-            plane
-        };
+        let source = if step > 1.1 { plane.blurred(0.45 * step) } else { plane };
         let scaled = |side: usize| usize::try_from(math::floor(side as f32 / step)).unwrap_or(1);
         Plane::from_fn(scaled(width), scaled(height), |x, y| {
-            source.between(
-                (x as f32 + 0.5) * step - 0.5,
-                (y as f32 + 0.5) * step - 0.5,
-            )
+            source.between((x as f32 + 0.5) * step - 0.5, (y as f32 + 0.5) * step - 0.5)
         })
     }
 }
@@ -175,26 +154,11 @@ mod tests {
     #[test]
     fn every_refusal_says_what_was_wrong() {
         let refusal = |w, h, dpi, n| Image::new(w, h, dpi, vec![0; n]).unwrap_err().to_string();
-        assert_eq!(
-            refusal(0, 0, 500, 0),
-            "image is 0x0 pixels, each side must be 64 to 2048"
-        );
-        assert_eq!(
-            refusal(5000, 5000, 500, 1),
-            "image is 5000x5000 pixels, each side must be 64 to 2048"
-        );
-        assert_eq!(
-            refusal(100, 100, 72, 10_000),
-            "image is at 72 dpi, must be 250 to 1200"
-        );
-        assert_eq!(
-            refusal(100, 100, 500, 9_999),
-            "image of 100x100 needs 10000 pixels, 9999 came"
-        );
-        assert_eq!(
-            refusal(100, 100, 1000, 10_000),
-            "image of 100x100 pixels at 1000 dpi shows too little of a finger"
-        );
+        assert_eq!(refusal(0, 0, 500, 0), "image is 0x0 pixels, each side must be 64 to 2048");
+        assert_eq!(refusal(5000, 5000, 500, 1), "image is 5000x5000 pixels, each side must be 64 to 2048");
+        assert_eq!(refusal(100, 100, 72, 10_000), "image is at 72 dpi, must be 250 to 1200");
+        assert_eq!(refusal(100, 100, 500, 9_999), "image of 100x100 needs 10000 pixels, 9999 came");
+        assert_eq!(refusal(100, 100, 1000, 10_000), "image of 100x100 pixels at 1000 dpi shows too little of a finger");
     }
 
     #[test]

@@ -49,10 +49,7 @@ pub(crate) fn wrap_half(angle: f32) -> f32 {
 }
 
 /// The largest whole number not above `x`.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "float to integer saturates"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "float to integer saturates")]
 pub(crate) fn floor(x: f32) -> i32 {
     let cut = x as i32;
     if cut as f32 > x { cut - 1 } else { cut }
@@ -69,10 +66,7 @@ pub(crate) fn index(x: f32) -> usize {
 }
 
 /// The nearest grey value, saturating at black and white.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "clamped to the range of a byte on this line"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "clamped to the range of a byte on this line")]
 pub(crate) fn grey(x: f32) -> u8 {
     (x + 0.5).clamp(0.0, 255.0) as u8
 }
@@ -94,10 +88,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_round_down_on_both_sides_of_zero() {
-        assert_eq!(
-            [floor(1.9), floor(-0.1), floor(-2.0), round(-0.4)],
-            [1, -1, -2, 0]
-        );
+        assert_eq!([floor(1.9), floor(-0.1), floor(-2.0), round(-0.4)], [1, -1, -2, 0]);
         assert_eq!([grey(-3.0), grey(254.6), grey(900.0)], [0, 255, 255]);
     }
 

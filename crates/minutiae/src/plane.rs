@@ -12,29 +12,17 @@ pub(crate) struct Plane<T> {
 
 impl<T: Copy> Plane<T> {
     pub(crate) fn new(width: usize, height: usize, value: T) -> Self {
-        Self {
-            width,
-            height,
-            cells: vec![value; width * height],
-        }
+        Self { width, height, cells: vec![value; width * height] }
     }
 
-    pub(crate) fn from_fn(
-        width: usize,
-        height: usize,
-        mut value: impl FnMut(usize, usize) -> T,
-    ) -> Self {
+    pub(crate) fn from_fn(width: usize, height: usize, mut value: impl FnMut(usize, usize) -> T) -> Self {
         let mut cells = Vec::with_capacity(width * height);
         for y in 0..height {
             for x in 0..width {
                 cells.push(value(x, y));
             }
         }
-        Self {
-            width,
-            height,
-            cells,
-        }
+        Self { width, height, cells }
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -76,11 +64,7 @@ impl<T: Copy> Plane<T> {
     }
 
     pub(crate) fn map<U: Copy>(&self, mut value: impl FnMut(T) -> U) -> Plane<U> {
-        Plane {
-            width: self.width,
-            height: self.height,
-            cells: self.cells.iter().map(|&cell| value(cell)).collect(),
-        }
+        Plane { width: self.width, height: self.height, cells: self.cells.iter().map(|&cell| value(cell)).collect() }
     }
 }
 
@@ -161,7 +145,7 @@ impl Plane<f32> {
         }
         let mut out = Self::new(self.width, self.height, 0.0);
         let mut sum = vec![0.0f64; self.width];
-        let mut add = |sum: &mut [f64], y: usize, sign: f64| {
+        let add = |sum: &mut [f64], y: usize, sign: f64| {
             for (total, &cell) in sum.iter_mut().zip(rows.row(y)) {
                 *total += sign * f64::from(cell);
             }
@@ -201,10 +185,7 @@ fn running_mean(row: &[f32], radius: usize, out: &mut [f32]) {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "sums are kept wide only against drift"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "sums are kept wide only against drift")]
 fn narrow(x: f64) -> f32 {
     x as f32
 }

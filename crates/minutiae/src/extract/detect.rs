@@ -48,11 +48,7 @@ pub(super) fn detect(skeleton: &mut Skeleton, ground: &Ground<'_>) -> Vec<Found>
     mark_short_lines(skeleton, ground, &mut nodes);
     mark_breaks(&mut nodes);
     mark_close(&mut nodes);
-    nodes
-        .iter()
-        .filter(|node| !node.false_alarm)
-        .map(|node| node.found)
-        .collect()
+    nodes.iter().filter(|node| !node.false_alarm).map(|node| node.found).collect()
 }
 
 /// An ending or fork of the skeleton, and whether something spoke against it.
@@ -87,36 +83,28 @@ fn remove_spurs(skeleton: &mut Skeleton) {
 /// Distance in pixels from every cell to the nearest cell outside the finger or the image.
 fn depth(mask: &Plane<bool>) -> Plane<f32> {
     let (columns, rows) = (mask.width(), mask.height());
-    let mut steps = mask.map(|inside| if inside { 1.0e6f32 } else { 0.0 });
     let straight = CELL as f32;
     let slant = straight * std::f32::consts::SQRT_2;
-    let mut relax = |x: usize, y: usize, ahead: bool| {
-        let (x, y) = (x as i32, y as i32);
-        let sign = if ahead { 1 } else { -1 };
-        let mut best = steps.get(x, y).unwrap_or(0.0);
-        for (dx, dy, step) in [
-            (-1, 0, straight),
-            (-1, -1, slant),
-            (0, -1, straight),
-            (1, -1, slant),
-        ] {
-            best = best.min(steps.get(x + sign * dx, y + sign * dy).unwrap_or(0.0) + step);
-        }
-        if let (Ok(px), Ok(py)) = (usize::try_from(x), usize::try_from(y)) {
-            steps.set(px, py, best);
-        }
-    };
-    for y in 0..rows {
-        for x in 0..columns {
-            relax(x, y, true);
+    // a rim of cells outside spares every edge its own case
+    let mut steps = Plane::from_fn(columns + 2, rows + 2, |x, y| {
+        let inside = x > 0 && y > 0 && x <= columns && y <= rows && mask.at(x - 1, y - 1);
+        if inside { f32::MAX } else { 0.0 }
+    });
+    for y in 1..=rows {
+        for x in 1..=columns {
+            let above = steps.at(x - 1, y - 1).min(steps.at(x + 1, y - 1)) + slant;
+            let near = steps.at(x - 1, y).min(steps.at(x, y - 1)) + straight;
+            steps.set(x, y, steps.at(x, y).min(above).min(near));
         }
     }
-    for y in (0..rows).rev() {
-        for x in (0..columns).rev() {
-            relax(x, y, false);
+    for y in (1..=rows).rev() {
+        for x in (1..=columns).rev() {
+            let below = steps.at(x - 1, y + 1).min(steps.at(x + 1, y + 1)) + slant;
+            let near = steps.at(x + 1, y).min(steps.at(x, y + 1)) + straight;
+            steps.set(x, y, steps.at(x, y).min(below).min(near));
         }
     }
-    steps
+    Plane::from_fn(columns, rows, |x, y| steps.at(x + 1, y + 1))
 }
 
 fn nodes(skeleton: &Skeleton, ground: &Ground<'_>, depth: &Plane<f32>) -> Vec<Node> {
@@ -137,20 +125,10 @@ fn nodes(skeleton: &Skeleton, ground: &Ground<'_>, depth: &Plane<f32>) -> Vec<No
             continue;
         };
         let flow = ground.field.direction_at(x, y);
-        let angle = if math::cos(heading - flow) >= 0.0 {
-            flow
-        } else {
-            flow + std::f32::consts::PI
-        };
+        let angle = if math::cos(heading - flow) >= 0.0 { flow } else { flow + std::f32::consts::PI };
         nodes.push(Node {
             place,
-            found: Found {
-                x,
-                y,
-                angle: math::wrap_turn(angle),
-                kind,
-                trust: ground.clarity.between(column, row),
-            },
+            found: Found { x, y, angle: math::wrap_turn(angle), kind, trust: ground.clarity.between(column, row) },
             false_alarm: false,
         });
     }

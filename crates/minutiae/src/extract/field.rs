@@ -32,12 +32,9 @@ impl Field {
         for y in 1..image.height() - 1 {
             let (above, here, below) = (image.row(y - 1), image.row(y), image.row(y + 1));
             for x in 1..image.width() - 1 {
-                let gx = (here[x + 1] - here[x - 1]) * 2.0 + above[x + 1] - above[x - 1]
-                    + below[x + 1]
-                    - below[x - 1];
+                let gx = (here[x + 1] - here[x - 1]) * 2.0 + above[x + 1] - above[x - 1] + below[x + 1] - below[x - 1];
                 // upwards, because directions are counter-clockwise
-                let gy = (above[x] - below[x]) * 2.0 + above[x - 1] - below[x - 1] + above[x + 1]
-                    - below[x + 1];
+                let gy = (above[x] - below[x]) * 2.0 + above[x - 1] - below[x - 1] + above[x + 1] - below[x + 1];
                 let cell = (y / CELL) * columns + x / CELL;
                 // the ridge lies across the gradient, hence the signs
                 cos.cells_mut()[cell] -= gx * gx - gy * gy;
@@ -49,13 +46,7 @@ impl Field {
         let fine = smooth(&cos, &sin, &energy, near);
         let wide = smooth(&cos, &sin, &energy, near * 2.6);
         let mut out = fine.clone();
-        for (place, (c, s)) in out
-            .cos
-            .cells_mut()
-            .iter_mut()
-            .zip(out.sin.cells_mut())
-            .enumerate()
-        {
+        for (place, (c, s)) in out.cos.cells_mut().iter_mut().zip(out.sin.cells_mut()).enumerate() {
             let own = (*c * *c + *s * *s).sqrt();
             let lean = 0.5 * (1.0 - own) * (1.0 - own);
             *c += lean * wide.cos.cells()[place];
@@ -66,19 +57,13 @@ impl Field {
 
     /// The ridge direction of a cell, radians in [0, π).
     pub(crate) fn direction(&self, column: usize, row: usize) -> f32 {
-        0.5 * math::wrap_turn(math::atan2(
-            self.sin.at(column, row),
-            self.cos.at(column, row),
-        ))
+        0.5 * math::wrap_turn(math::atan2(self.sin.at(column, row), self.cos.at(column, row)))
     }
 
     /// The ridge direction at a pixel, between the cells.
     pub(crate) fn direction_at(&self, x: f32, y: f32) -> f32 {
         let (column, row) = (cell_place(x), cell_place(y));
-        0.5 * math::wrap_turn(math::atan2(
-            self.sin.between(column, row),
-            self.cos.between(column, row),
-        ))
+        0.5 * math::wrap_turn(math::atan2(self.sin.between(column, row), self.cos.between(column, row)))
     }
 
     /// How much the gradients around a cell agree, 0 to 1.
@@ -90,10 +75,7 @@ impl Field {
 
 /// How many cells cover an image.
 pub(crate) fn grid(image: &Plane<f32>) -> (usize, usize) {
-    (
-        image.width().div_ceil(CELL),
-        image.height().div_ceil(CELL),
-    )
+    (image.width().div_ceil(CELL), image.height().div_ceil(CELL))
 }
 
 /// A pixel's place on the grid of cells, whose values belong to the cells' middles.
@@ -110,10 +92,7 @@ fn smooth(cos: &Plane<f32>, sin: &Plane<f32>, energy: &Plane<f32>, deviation: f3
         }
         smooth
     };
-    Field {
-        cos: over(cos),
-        sin: over(sin),
-    }
+    Field { cos: over(cos), sin: over(sin) }
 }
 
 const PERIOD_MIN: f32 = 5.0;
@@ -146,11 +125,7 @@ pub(crate) fn periods(image: &Plane<f32>, field: &Field, mask: &Plane<bool>) -> 
     }
     let near = (sum.blurred(6.0), weight.blurred(6.0));
     let total: f32 = weight.cells().iter().sum();
-    let mean = if total > 1e-3 {
-        sum.cells().iter().sum::<f32>() / total
-    } else {
-        9.0
-    };
+    let mean = if total > 1e-3 { sum.cells().iter().sum::<f32>() / total } else { 9.0 };
     Plane::from_fn(columns, rows, |x, y| {
         // a little of the overall mean keeps lonely cells from inventing periods
         let period = (near.0.at(x, y) + 0.002 * mean) / (near.1.at(x, y) + 0.002);
@@ -161,10 +136,7 @@ pub(crate) fn periods(image: &Plane<f32>, field: &Field, mask: &Plane<bool>) -> 
 fn profile(image: &Plane<f32>, field: &Field, column: usize, row: usize) -> [f32; SIGNATURE] {
     let direction = field.direction(column, row);
     let (sin, cos) = (math::sin(direction), math::cos(direction));
-    let (x, y) = (
-        column as f32 * CELL as f32 + 1.5,
-        row as f32 * CELL as f32 + 1.5,
-    );
+    let (x, y) = (column as f32 * CELL as f32 + 1.5, row as f32 * CELL as f32 + 1.5);
     let half = SIGNATURE as f32 / 2.0 - 0.5;
     std::array::from_fn(|step| {
         let across = step as f32 - half;
@@ -193,11 +165,8 @@ impl Waves {
             .map(|step| {
                 let part = step as f32 / (PERIOD_STEPS - 1) as f32;
                 let period = PERIOD_MIN + part * (PERIOD_MAX - PERIOD_MIN);
-                let wave = |shift: f32| {
-                    std::array::from_fn(|i| {
-                        bell[i] * math::cos(TAU * (i as f32 - half) / period - shift)
-                    })
-                };
+                let wave =
+                    |shift: f32| std::array::from_fn(|i| bell[i] * math::cos(TAU * (i as f32 - half) / period - shift));
                 (period, wave(0.0), wave(PI / 2.0))
             })
             .collect();
@@ -226,11 +195,7 @@ impl Waves {
         }
         let (left, top, right) = (powers[best - 1], powers[best], powers[best + 1]);
         let bow = left - 2.0 * top + right;
-        let shift = if bow < 0.0 {
-            (0.5 * (left - right) / bow).clamp(-0.5, 0.5)
-        } else {
-            0.0
-        };
+        let shift = if bow < 0.0 { (0.5 * (left - right) / bow).clamp(-0.5, 0.5) } else { 0.0 };
         let step = (PERIOD_MAX - PERIOD_MIN) / (PERIOD_STEPS - 1) as f32;
         let fit = 2.0 * top / (energy * weight + 1e-6);
         (self.list[best].0 + shift * step, fit.clamp(0.0, 1.0))

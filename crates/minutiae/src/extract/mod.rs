@@ -17,7 +17,6 @@ use crate::math;
 use crate::plane::Plane;
 use crate::quality;
 use crate::template::{Minutia, View};
-pub(crate) use detect::Found;
 pub(crate) use field::{CELL, Field, grid};
 use skeleton::Skeleton;
 
@@ -28,11 +27,7 @@ const MIN_CLARITY: f32 = 0.12;
 
 const DIRECTIONS: usize = 32;
 const PERIODS: [f32; 8] = [6.0, 7.0, 8.0, 9.0, 10.0, 11.2, 12.6, 14.2];
-const SPREAD: Spread = Spread {
-    across: 0.42,
-    along: 0.55,
-    radius: 9,
-};
+const SPREAD: Spread = Spread { across: 0.42, along: 0.55, radius: 9 };
 
 /// Why an image gives no template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,10 +83,7 @@ impl Reading {
 
     /// The ridge direction at a pixel (at 500 dpi) inside the finger, radians counter-clockwise in [0, π).
     pub fn direction_at(&self, x: u32, y: u32) -> Option<f32> {
-        let inside = self.mask.get(
-            i32::try_from(x as usize / CELL).ok()?,
-            i32::try_from(y as usize / CELL).ok()?,
-        )?;
+        let inside = self.mask.get(i32::try_from(x as usize / CELL).ok()?, i32::try_from(y as usize / CELL).ok()?)?;
         inside.then(|| self.field.direction_at(x as f32, y as f32))
     }
 }
@@ -134,17 +126,12 @@ pub fn extract(image: &Image) -> Result<Reading, ExtractError> {
         return Err(ExtractError::NoRidges { clarity });
     }
 
-    let ridges = Plane::from_fn(plane.width(), plane.height(), |x, y| {
-        enhanced.at(x, y) > 0.0 && mask.at(x / CELL, y / CELL)
-    });
+    let ridges =
+        Plane::from_fn(plane.width(), plane.height(), |x, y| enhanced.at(x, y) > 0.0 && mask.at(x / CELL, y / CELL));
     let mut skeleton = Skeleton::of(&ridges);
-    let ground = detect::Ground {
-        field: &field,
-        mask: &mask,
-        clarity: &clarity,
-    };
+    let ground = detect::Ground { field: &field, mask: &mask, clarity: &clarity };
     let found = detect::detect(&mut skeleton, &ground);
-    let score = quality::score(&clarity, &field, &mask, &found);
+    let score = quality::score(&clarity, &mask, found.len());
     let minutiae = found.iter().map(|found| Minutia {
         x: u16::try_from(math::index(found.x)).unwrap_or(0),
         y: u16::try_from(math::index(found.y)).unwrap_or(0),
@@ -160,20 +147,10 @@ pub fn extract(image: &Image) -> Result<Reading, ExtractError> {
     })
 }
 
-fn filter(
-    bank: &Bank,
-    image: &Plane<f32>,
-    field: &Field,
-    period: &Plane<f32>,
-    mask: &Plane<bool>,
-) -> Plane<f32> {
+fn filter(bank: &Bank, image: &Plane<f32>, field: &Field, period: &Plane<f32>, mask: &Plane<bool>) -> Plane<f32> {
     let (columns, rows) = grid(image);
-    let picks = Plane::from_fn(columns, rows, |x, y| {
-        mask.at(x, y)
-            .then(|| bank.pick(field.direction(x, y), period.at(x, y)))
-    });
-    let choice = Plane::from_fn(image.width(), image.height(), |x, y| {
-        picks.at(x / CELL, y / CELL)
-    });
+    let picks =
+        Plane::from_fn(columns, rows, |x, y| mask.at(x, y).then(|| bank.pick(field.direction(x, y), period.at(x, y))));
+    let choice = Plane::from_fn(image.width(), image.height(), |x, y| picks.at(x / CELL, y / CELL));
     bank.filtered(image, &choice)
 }

@@ -28,10 +28,7 @@ pub(super) fn level(image: &Plane<f32>) -> Levelled {
     for (value, &contrast) in out.cells_mut().iter_mut().zip(contrast.cells()) {
         *value = (*value / (contrast + 2.0)).clamp(-2.2, 2.2);
     }
-    Levelled {
-        image: out,
-        contrast,
-    }
+    Levelled { image: out, contrast }
 }
 
 /// The cells that hold finger; all false when nothing looks like one.
@@ -79,9 +76,7 @@ fn fill_holes(mask: &Plane<bool>) -> Plane<bool> {
         outside[pieces.label.at(0, y)] = true;
         outside[pieces.label.at(width - 1, y)] = true;
     }
-    Plane::from_fn(width, height, |x, y| {
-        mask.at(x, y) || !outside[pieces.label.at(x, y)]
-    })
+    Plane::from_fn(width, height, |x, y| mask.at(x, y) || !outside[pieces.label.at(x, y)])
 }
 
 /// Four-connected pieces of one colour, numbered from 1; 0 is the other colour.

@@ -3,16 +3,7 @@
 use crate::plane::Plane;
 
 /// The eight neighbours of a pixel, clockwise from the one above.
-pub(crate) const AROUND: [(i32, i32); 8] = [
-    (0, -1),
-    (1, -1),
-    (1, 0),
-    (1, 1),
-    (0, 1),
-    (-1, 1),
-    (-1, 0),
-    (-1, -1),
-];
+pub(crate) const AROUND: [(i32, i32); 8] = [(0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1)];
 
 /// A one-pixel-wide drawing of the ridges; the outermost pixels are always empty.
 #[derive(Clone)]
@@ -25,26 +16,16 @@ impl Skeleton {
     /// Thins ridges by peeling one side after the other, never breaking or shortening a line.
     pub(crate) fn of(ridges: &Plane<bool>) -> Self {
         let (width, height) = (ridges.width(), ridges.height());
-        let on = Plane::from_fn(width, height, |x, y| {
-            ridges.at(x, y) && x > 0 && y > 0 && x + 1 < width && y + 1 < height
-        });
+        let on =
+            Plane::from_fn(width, height, |x, y| ridges.at(x, y) && x > 0 && y > 0 && x + 1 < width && y + 1 < height);
         let stride = isize::try_from(width).unwrap_or(0);
-        let mut skeleton = Self {
-            on,
-            around: AROUND.map(|(dx, dy)| dx as isize + dy as isize * stride),
-        };
+        let mut skeleton = Self { on, around: AROUND.map(|(dx, dy)| dx as isize + dy as isize * stride) };
         let removable = removable_table();
-        let mut left: Vec<usize> = (0..width * height)
-            .filter(|&place| skeleton.on.cells()[place])
-            .collect();
+        let mut left: Vec<usize> = (0..width * height).filter(|&place| skeleton.on.cells()[place]).collect();
         loop {
             let before = left.len();
             for side in [0, 4, 2, 6] {
-                let peel: Vec<usize> = left
-                    .iter()
-                    .copied()
-                    .filter(|&place| !skeleton.neighbour(place, side))
-                    .collect();
+                let peel: Vec<usize> = left.iter().copied().filter(|&place| !skeleton.neighbour(place, side)).collect();
                 for place in peel {
                     if removable[usize::from(skeleton.ring(place))] {
                         skeleton.on.cells_mut()[place] = false;
@@ -76,9 +57,7 @@ impl Skeleton {
 
     /// Every pixel of the skeleton, rows from the top.
     pub(crate) fn places(&self) -> Vec<usize> {
-        (0..self.on.cells().len())
-            .filter(|&place| self.is_on(place))
-            .collect()
+        (0..self.on.cells().len()).filter(|&place| self.is_on(place)).collect()
     }
 
     fn beside(&self, place: usize, side: usize) -> usize {
@@ -113,8 +92,7 @@ impl Skeleton {
                 continue;
             }
             // a diagonal beside a straight neighbour belongs to that neighbour's line
-            let straight_beside =
-                side % 2 == 1 && (ring >> (side - 1) & 1 == 1 || ring >> ((side + 1) % 8) & 1 == 1);
+            let straight_beside = side % 2 == 1 && (ring >> (side - 1) & 1 == 1 || ring >> ((side + 1) % 8) & 1 == 1);
             if !straight_beside {
                 exits.push(self.beside(place, side));
             }
@@ -147,11 +125,7 @@ impl Skeleton {
     /// Whether a step would go back beside where the walk came from.
     fn touches(&self, place: usize, before: usize, from: usize, path: &[usize]) -> bool {
         place == from || path.contains(&place) || {
-            path.len() == 1
-                && self
-                    .around
-                    .iter()
-                    .any(|&step| place.wrapping_add_signed(step) == before)
+            path.len() == 1 && self.around.iter().any(|&step| place.wrapping_add_signed(step) == before)
         }
     }
 }
@@ -166,10 +140,7 @@ fn removable_table() -> [bool; 256] {
         }
         // pieces of the ring as eight-connectivity joins them: a gap is an empty straight
         // neighbour before something that is on
-        let pieces = [0, 2, 4, 6]
-            .into_iter()
-            .filter(|&side| !on(side) && (on(side + 1) || on(side + 2)))
-            .count();
+        let pieces = [0, 2, 4, 6].into_iter().filter(|&side| !on(side) && (on(side + 1) || on(side + 2))).count();
         pieces == 1
     })
 }
@@ -180,9 +151,7 @@ mod tests {
 
     fn skeleton(drawing: &[&str]) -> Skeleton {
         let width = drawing[0].len();
-        Skeleton::of(&Plane::from_fn(width, drawing.len(), |x, y| {
-            drawing[y].as_bytes()[x] == b'#'
-        }))
+        Skeleton::of(&Plane::from_fn(width, drawing.len(), |x, y| drawing[y].as_bytes()[x] == b'#'))
     }
 
     #[test]
@@ -217,11 +186,7 @@ mod tests {
             "...................",
         ]);
         let places = fork.places();
-        let forks: Vec<usize> = places
-            .iter()
-            .copied()
-            .filter(|&p| fork.lines(p) == 3)
-            .collect();
+        let forks: Vec<usize> = places.iter().copied().filter(|&p| fork.lines(p) == 3).collect();
         assert_eq!(forks.len(), 1);
         let exits = fork.exits(forks[0]);
         assert_eq!(exits.len(), 3);

@@ -62,10 +62,7 @@ impl Movement {
     }
 
     fn apply(&self, x: f32, y: f32) -> (f32, f32) {
-        (
-            x * self.cos - y * self.sin + self.shift.0,
-            x * self.sin + y * self.cos + self.shift.1,
-        )
+        (x * self.cos - y * self.sin + self.shift.0, x * self.sin + y * self.cos + self.shift.1)
     }
 }
 
@@ -124,12 +121,12 @@ impl Aligner {
             }
             tried += 1;
             let mut group = vec![(local.pairs[seed], 1.0)];
-            for other in 0..count {
-                let agree = local.agree[seed * count + other];
+            let agreements = &local.agree[seed * count..(seed + 1) * count];
+            for ((&agree, &pair), covered) in agreements.iter().zip(&local.pairs).zip(&mut covered) {
                 if agree > 0.3 {
-                    group.push((local.pairs[other], agree));
+                    group.push((pair, agree));
                     // pairs that agree this well would only try the same movement again
-                    covered[other] |= agree > 0.6;
+                    *covered |= agree > 0.6;
                 }
             }
             if group.len() < 2 {
@@ -146,11 +143,7 @@ impl Aligner {
 
     fn try_movement(&mut self, a: &Print, b: &Print, local: &Local, first: &Movement) -> Alignment {
         self.moved.clear();
-        self.moved.extend(
-            a.spots
-                .iter()
-                .map(|spot| first.apply(f32::from(spot.x), f32::from(spot.y))),
-        );
+        self.moved.extend(a.spots.iter().map(|spot| first.apply(f32::from(spot.x), f32::from(spot.y))));
         let rough = self.pair_up(a, b, local, first.turn, NEAR_PX + 3.0);
         if rough.len() < 3 {
             return self.sum_up(a, b, rough, first.turn);
@@ -158,21 +151,13 @@ impl Aligner {
         let pairs: Vec<(Pair, f32)> = rough
             .iter()
             .map(|m| {
-                let pair = Pair {
-                    a: m.a,
-                    b: m.b,
-                    ..Pair::default()
-                };
+                let pair = Pair { a: m.a, b: m.b, ..Pair::default() };
                 (pair, 0.1 + m.fit)
             })
             .collect();
         let movement = Movement::through(a, b, &pairs);
         self.moved.clear();
-        self.moved.extend(
-            a.spots
-                .iter()
-                .map(|spot| movement.apply(f32::from(spot.x), f32::from(spot.y))),
-        );
+        self.moved.extend(a.spots.iter().map(|spot| movement.apply(f32::from(spot.x), f32::from(spot.y))));
         self.drag(b, &rough);
         let matches = self.pair_up(a, b, local, movement.turn, NEAR_PX);
         self.sum_up(a, b, matches, movement.turn)
@@ -208,14 +193,7 @@ impl Aligner {
     }
 
     /// Pairs what falls together, nearest first, every minutia at most once.
-    fn pair_up(
-        &mut self,
-        a: &Print,
-        b: &Print,
-        local: &Local,
-        turn: u8,
-        near_px: f32,
-    ) -> Vec<Match> {
+    fn pair_up(&mut self, a: &Print, b: &Print, local: &Local, turn: u8, near_px: f32) -> Vec<Match> {
         let columns = b.spots.len();
         self.close.clear();
         for (i, one) in a.spots.iter().enumerate() {
@@ -238,8 +216,7 @@ impl Aligner {
                 self.close.push((cost, i, j));
             }
         }
-        self.close
-            .sort_unstable_by(|p, q| p.0.total_cmp(&q.0).then((p.1, p.2).cmp(&(q.1, q.2))));
+        self.close.sort_unstable_by(|p, q| p.0.total_cmp(&q.0).then((p.1, p.2).cmp(&(q.1, q.2))));
         let (mut used_a, mut used_b) = (0u64, 0u64);
         let mut matches = Vec::new();
         for &(cost, i, j) in &self.close {
@@ -252,12 +229,7 @@ impl Aligner {
             let (i, j) = (usize::from(i), usize::from(j));
             let alike = local.alike[i * columns + j];
             let apart = (cost + 0.4 * alike).max(0.0);
-            matches.push(Match {
-                a: i,
-                b: j,
-                fit: (1.0 - 0.6 * apart).max(0.0),
-                alike,
-            });
+            matches.push(Match { a: i, b: j, fit: (1.0 - 0.6 * apart).max(0.0), alike });
         }
         matches
     }
@@ -292,13 +264,7 @@ impl Aligner {
                 expected_b += weight(spot.quality);
             }
         }
-        Alignment {
-            matches,
-            expected_a,
-            expected_b,
-            matched,
-            turn,
-        }
+        Alignment { matches, expected_a, expected_b, matched, turn }
     }
 }
 

@@ -36,9 +36,7 @@ impl Enrolment {
         if views.is_empty() || views.len() > MAX_ENROLLED_VIEWS {
             return Err(EnrolmentError::Views { count: views.len() });
         }
-        Ok(Self {
-            prints: views.iter().map(Print::new).collect(),
-        })
+        Ok(Self { prints: views.iter().map(Print::new).collect() })
     }
 
     /// The prepared prints.
@@ -61,11 +59,7 @@ impl Enrolment {
                 second = score;
             }
         }
-        if self.prints.len() == 1 {
-            best
-        } else {
-            Score::mean(best, second)
-        }
+        if self.prints.len() == 1 { best } else { Score::mean(best, second) }
     }
 
     /// The score of the two views least alike: low when they came from different fingers.

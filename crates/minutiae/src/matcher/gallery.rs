@@ -28,9 +28,7 @@ pub struct Candidate<'a, K> {
 
 impl<K> Default for Gallery<K> {
     fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-        }
+        Self { entries: Vec::new() }
     }
 }
 
@@ -57,10 +55,7 @@ impl<K: PartialEq + Sync> Gallery<K> {
 
     /// The enrolment under a key.
     pub fn get(&self, key: &K) -> Option<&Enrolment> {
-        self.entries
-            .iter()
-            .find(|(known, _)| known == key)
-            .map(|(_, enrolment)| enrolment)
+        self.entries.iter().find(|(known, _)| known == key).map(|(_, enrolment)| enrolment)
     }
 
     /// How many enrolments there are.
@@ -75,45 +70,27 @@ impl<K: PartialEq + Sync> Gallery<K> {
 
     /// Bytes the enrolments take in memory, keys' own allocations not counted.
     pub fn size_bytes(&self) -> usize {
-        self.entries
-            .iter()
-            .map(|(_, enrolment)| size_of::<K>() + enrolment.size_bytes())
-            .sum()
+        self.entries.iter().map(|(_, enrolment)| size_of::<K>() + enrolment.size_bytes()).sum()
     }
 
     /// The `most` best candidates for a probe, best first; equal scores in the order of insertion.
     ///
     /// The number of threads changes the time and nothing else. Whether a candidate is a match is
     /// for [`Score::is_match`] to say.
-    pub fn search(
-        &self,
-        probe: &Print,
-        most: usize,
-        threads: NonZeroUsize,
-    ) -> Vec<Candidate<'_, K>> {
+    pub fn search(&self, probe: &Print, most: usize, threads: NonZeroUsize) -> Vec<Candidate<'_, K>> {
         let scores = self.scores(probe, threads);
         let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&i, &j| {
-            scores[j]
-                .raw()
-                .total_cmp(&scores[i].raw())
-                .then(i.cmp(&j))
-        });
+        order.sort_by(|&i, &j| scores[j].raw().total_cmp(&scores[i].raw()).then(i.cmp(&j)));
         order
             .into_iter()
             .take(most)
-            .map(|place| Candidate {
-                key: &self.entries[place].0,
-                score: scores[place],
-            })
+            .map(|place| Candidate { key: &self.entries[place].0, score: scores[place] })
             .collect()
     }
 
     /// The owner of a probe, if anybody's enrolment matches it.
     pub fn identify(&self, probe: &Print, threads: NonZeroUsize) -> Option<Candidate<'_, K>> {
-        self.search(probe, 1, threads)
-            .into_iter()
-            .find(|candidate| candidate.score.is_match())
+        self.search(probe, 1, threads).into_iter().find(|candidate| candidate.score.is_match())
     }
 
     /// Every enrolment's score, in the order of insertion.
@@ -131,6 +108,10 @@ impl<K: PartialEq + Sync> Gallery<K> {
             work(&self.entries, &mut scores);
             return scores;
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a search may use the cores it was given; the threads end before it returns and change no score"
+        )]
         std::thread::scope(|scope| {
             for (entries, scores) in self.entries.chunks(share).zip(scores.chunks_mut(share)) {
                 scope.spawn(move || work(entries, scores));

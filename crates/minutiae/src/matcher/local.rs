@@ -21,9 +21,7 @@ const ROUNDS: usize = 4;
 pub(super) struct Pair {
     pub(super) a: usize,
     pub(super) b: usize,
-    /// How alike their surroundings are, 0 to 1.
-    pub(super) alike: f32,
-    /// The same, after the other pairs had their say.
+    /// How alike their surroundings are, 0 to 1, once the other pairs had their say.
     pub(super) support: f32,
 }
 
@@ -49,8 +47,7 @@ impl Local {
     fn likenesses(&mut self, a: &Print, b: &Print) {
         self.alike.clear();
         for one in &a.spots {
-            self.alike
-                .extend(b.spots.iter().map(|other| likeness(one, other)));
+            self.alike.extend(b.spots.iter().map(|other| likeness(one, other)));
         }
     }
 
@@ -59,8 +56,7 @@ impl Local {
         for (place, &alike) in self.alike.iter().enumerate() {
             if alike > ALIKE_MIN {
                 // at most MAX_SPOTS squared places
-                self.order
-                    .push((alike, u16::try_from(place).unwrap_or(u16::MAX)));
+                self.order.push((alike, u16::try_from(place).unwrap_or(u16::MAX)));
             }
         }
         let keep = (4 * MAX_PAIRS).min(self.order.len());
@@ -79,12 +75,7 @@ impl Local {
             }
             used_rows[a] += 1;
             used_columns[b] += 1;
-            self.pairs.push(Pair {
-                a,
-                b,
-                alike,
-                support: alike,
-            });
+            self.pairs.push(Pair { a, b, support: alike });
             if self.pairs.len() == MAX_PAIRS {
                 break;
             }
@@ -107,11 +98,7 @@ impl Local {
         for _ in 0..ROUNDS {
             for (i, vote) in votes.iter_mut().enumerate() {
                 let row = &self.agree[i * count..(i + 1) * count];
-                *vote = row
-                    .iter()
-                    .zip(&self.pairs)
-                    .map(|(agree, pair)| agree * pair.support)
-                    .sum();
+                *vote = row.iter().zip(&self.pairs).map(|(agree, pair)| agree * pair.support).sum();
             }
             for (pair, vote) in self.pairs.iter_mut().zip(&votes) {
                 pair.support = 0.5 * pair.support + 0.5 * vote / 8.0;
@@ -130,12 +117,7 @@ impl Local {
     /// The pairs, best supported first, as places in `pairs`.
     pub(super) fn ranking(&self) -> Vec<usize> {
         let mut ranking: Vec<usize> = (0..self.pairs.len()).collect();
-        ranking.sort_by(|&i, &j| {
-            self.pairs[j]
-                .support
-                .total_cmp(&self.pairs[i].support)
-                .then(i.cmp(&j))
-        });
+        ranking.sort_by(|&i, &j| self.pairs[j].support.total_cmp(&self.pairs[i].support).then(i.cmp(&j)));
         ranking
     }
 }

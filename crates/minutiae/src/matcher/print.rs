@@ -60,18 +60,11 @@ impl Print {
         let (scale_x, scale_y) = (view_scale(frame.x_per_cm), view_scale(frame.y_per_cm));
         let places: Vec<Place> = minutiae
             .iter()
-            .map(|m| Place {
-                x: f32::from(m.x) * scale_x,
-                y: f32::from(m.y) * scale_y,
-                angle: m.angle,
-            })
+            .map(|m| Place { x: f32::from(m.x) * scale_x, y: f32::from(m.y) * scale_y, angle: m.angle })
             .collect();
         let hull = Hull::around(&places);
-        let spots = places
-            .iter()
-            .zip(&minutiae)
-            .map(|(place, minutia)| spot(place, minutia.quality, &places, &hull))
-            .collect();
+        let spots =
+            places.iter().zip(&minutiae).map(|(place, minutia)| spot(place, minutia.quality, &places, &hull)).collect();
         Self { spots }
     }
 
@@ -100,11 +93,7 @@ impl std::fmt::Debug for Print {
 fn view_scale(per_cm: u16) -> f32 {
     let dpi = f32::from(per_cm) * 2.54;
     // 197 pixels per centimetre is how templates write 500 dpi
-    if per_cm == 197 || per_cm == 0 {
-        1.0
-    } else {
-        f32::from(WORKING_DPI) / dpi
-    }
+    if per_cm == 197 || per_cm == 0 { 1.0 } else { f32::from(WORKING_DPI) / dpi }
 }
 
 struct Place {
@@ -161,14 +150,7 @@ fn spot(place: &Place, quality: u8, places: &[Place], hull: &Hull) -> Spot {
             }
         }
     }
-    Spot {
-        x: whole(place.x),
-        y: whole(place.y),
-        angle: place.angle,
-        quality,
-        known,
-        layers,
-    }
+    Spot { x: whole(place.x), y: whole(place.y), angle: place.angle, quality, known, layers }
 }
 
 /// How much a relative direction belongs to each layer.
@@ -245,11 +227,7 @@ mod tests {
     fn the_hull_knows_inside_from_outside() {
         let places: Vec<Place> = [(0, 0), (100, 0), (100, 80), (0, 80), (50, 40), (50, 0)]
             .iter()
-            .map(|&(x, y)| Place {
-                x: x as f32,
-                y: y as f32,
-                angle: 0,
-            })
+            .map(|&(x, y)| Place { x: x as f32, y: y as f32, angle: 0 })
             .collect();
         let hull = Hull::around(&places);
         assert_eq!(hull.corners.len(), 4);
@@ -260,11 +238,7 @@ mod tests {
     #[test]
     fn a_hull_of_nothing_or_of_one_point_contains_nothing() {
         assert!(Hull::around(&[]).beyond(0.0, 0.0) > 1e9);
-        let one = Place {
-            x: 3.0,
-            y: 3.0,
-            angle: 0,
-        };
+        let one = Place { x: 3.0, y: 3.0, angle: 0 };
         assert!(Hull::around(&[one]).beyond(3.0, 3.0) > 1e9);
     }
 }

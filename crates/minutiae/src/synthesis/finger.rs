@@ -49,11 +49,7 @@ impl Finger {
         let mut relief = ridges::grow(&plan, &mut Dice::branch(seed, 4));
         cut_pores(&mut relief, &mut Dice::branch(seed, 5));
         cut_creases(&mut relief, &mut Dice::branch(seed, 6));
-        Self {
-            seed,
-            pattern,
-            relief,
-        }
+        Self { seed, pattern, relief }
     }
 
     /// The seed the finger was grown from.
@@ -128,8 +124,7 @@ fn cut_creases(relief: &mut Plane<f32>, dice: &mut Dice) {
             let (cx, cy) = (math::round(x), math::round(y));
             for dy in -4..=4 {
                 for dx in -4..=4 {
-                    let (Ok(px), Ok(py)) = (usize::try_from(cx + dx), usize::try_from(cy + dy))
-                    else {
+                    let (Ok(px), Ok(py)) = (usize::try_from(cx + dx), usize::try_from(cy + dy)) else {
                         continue;
                     };
                     if px >= WIDTH_PX || py >= HEIGHT_PX {
@@ -150,8 +145,5 @@ fn cut_creases(relief: &mut Plane<f32>, dice: &mut Dice) {
 }
 
 fn offset(place: usize, by: i32) -> usize {
-    i32::try_from(place)
-        .ok()
-        .and_then(|p| usize::try_from(p + by).ok())
-        .unwrap_or(usize::MAX)
+    i32::try_from(place).ok().and_then(|p| usize::try_from(p + by).ok()).unwrap_or(usize::MAX)
 }

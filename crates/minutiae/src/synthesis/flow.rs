@@ -29,14 +29,8 @@ pub enum Pattern {
 
 impl Pattern {
     /// Every pattern, rarest first.
-    pub const ALL: [Self; 6] = [
-        Self::Arch,
-        Self::TentedArch,
-        Self::DoubleLoop,
-        Self::Whorl,
-        Self::LeftLoop,
-        Self::RightLoop,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Arch, Self::TentedArch, Self::DoubleLoop, Self::Whorl, Self::LeftLoop, Self::RightLoop];
 
     /// Draws a pattern about as often as people have it.
     pub(super) fn draw(dice: &mut Dice) -> Self {
@@ -61,8 +55,7 @@ struct Turn {
 
 impl Turn {
     fn new(x: f32, y: f32, sign: f32, dice: &mut Dice) -> Self {
-        let waves = [0.16, 0.10, 0.06]
-            .map(|size: f32| (size * dice.between(-1.0, 1.0), dice.between(0.0, 2.0 * PI)));
+        let waves = [0.16, 0.10, 0.06].map(|size: f32| (size * dice.between(-1.0, 1.0), dice.between(0.0, 2.0 * PI)));
         Self { x, y, sign, waves }
     }
 

@@ -81,10 +81,7 @@ impl Skin {
             twist: 0.05 * press.stretch * dice.between(-0.25, 0.25),
             half_wide: 112.0 * swell * (0.45 + 0.55 * press.contact) * dice.between(0.94, 1.06),
             half_tall: 150.0 * swell * (0.45 + 0.55 * press.contact) * dice.between(0.94, 1.06),
-            lift: (
-                80.0 * lift * dice.between(-1.0, 1.0),
-                100.0 * lift * dice.between(-1.0, 1.0),
-            ),
+            lift: (80.0 * lift * dice.between(-1.0, 1.0), 100.0 * lift * dice.between(-1.0, 1.0)),
         }
     }
 
@@ -95,10 +92,7 @@ impl Skin {
         // the middle sticks to the glass while the rim is dragged round
         let twist = self.twist * math::smoothstep(30.0, 130.0, (px * px + py * py).sqrt());
         let (sin, cos) = (self.sin + twist * self.cos, self.cos - twist * self.sin);
-        (
-            px * cos - py * sin + WIDTH_PX as f32 / 2.0,
-            px * sin + py * cos + HEIGHT_PX as f32 / 2.0,
-        )
+        (px * cos - py * sin + WIDTH_PX as f32 / 2.0, px * sin + py * cos + HEIGHT_PX as f32 / 2.0)
     }
 
     /// Above 0 where the finger touches, near 1 in the middle.

@@ -61,11 +61,7 @@ impl Press {
 
     /// Draws a press degraded by 0 (as good as it gets) to 1 (hardly usable).
     pub fn degraded(seed: u64, degradation: f32) -> Self {
-        let d = if degradation.is_finite() {
-            degradation.clamp(0.0, 1.0)
-        } else {
-            1.0
-        };
+        let d = if degradation.is_finite() { degradation.clamp(0.0, 1.0) } else { 1.0 };
         let mut dice = Dice::branch(seed, 11);
         let [x, y, turn, stretch, contact] = std::array::from_fn(|_| dice.normal());
         let (pressure, moisture) = (dice.normal(), dice.normal());

@@ -11,16 +11,8 @@ use crate::plane::Plane;
 const DIRECTIONS: usize = 48;
 const ROUNDS: usize = 26;
 
-const COARSE: Spread = Spread {
-    across: 0.42,
-    along: 0.47,
-    radius: 7,
-};
-const FINE: Spread = Spread {
-    across: 0.40,
-    along: 0.42,
-    radius: 9,
-};
+const COARSE: Spread = Spread { across: 0.42, along: 0.47, radius: 7 };
+const FINE: Spread = Spread { across: 0.40, along: 0.42, radius: 9 };
 
 /// The flow and the ridge period (in full-size pixels) at every place.
 pub(super) struct Plan {
@@ -36,25 +28,15 @@ pub(super) fn grow(plan: &Plan, dice: &mut Dice) -> Plane<f32> {
 
     let coarse = Bank::new(DIRECTIONS, &halves, COARSE);
     let choice = Plane::from_fn(width / 2, height / 2, |x, y| {
-        Some(coarse.pick(
-            plan.direction.at(2 * x, 2 * y),
-            plan.period.at(2 * x, 2 * y) / 2.0,
-        ))
+        Some(coarse.pick(plan.direction.at(2 * x, 2 * y), plan.period.at(2 * x, 2 * y) / 2.0))
     });
     let mut ridges = Plane::from_fn(width / 2, height / 2, |_, _| dice.normal());
     for _ in 0..ROUNDS {
-        ridges = coarse
-            .filtered(&ridges, &choice)
-            .map(|v| math::squash(2.2 * v));
+        ridges = coarse.filtered(&ridges, &choice).map(|v| math::squash(2.2 * v));
     }
 
     let fine = Bank::new(DIRECTIONS, &periods, FINE);
-    let choice = Plane::from_fn(width, height, |x, y| {
-        Some(fine.pick(plan.direction.at(x, y), plan.period.at(x, y)))
-    });
-    let enlarged = Plane::from_fn(width, height, |x, y| {
-        ridges.between(x as f32 / 2.0, y as f32 / 2.0)
-    });
-    fine.filtered(&enlarged, &choice)
-        .map(|v| math::squash(1.8 * v))
+    let choice = Plane::from_fn(width, height, |x, y| Some(fine.pick(plan.direction.at(x, y), plan.period.at(x, y))));
+    let enlarged = Plane::from_fn(width, height, |x, y| ridges.between(x as f32 / 2.0, y as f32 / 2.0));
+    fine.filtered(&enlarged, &choice).map(|v| math::squash(1.8 * v))
 }

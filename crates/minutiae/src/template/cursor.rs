@@ -21,10 +21,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], TemplateError> {
         let rest = &self.bytes[self.at..];
         let Some(taken) = rest.get(..count) else {
-            return Err(TemplateError::Truncated {
-                what,
-                at: self.bytes.len(),
-            });
+            return Err(TemplateError::Truncated { what, at: self.bytes.len() });
         };
         self.at += count;
         Ok(taken)
@@ -52,11 +49,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn expect_total(&self, declared: u32) -> Result<(), TemplateError> {
         let actual = self.bytes.len() as u64;
         if u64::from(declared) != actual {
-            return Err(TemplateError::Length {
-                what: "record",
-                declared: u64::from(declared),
-                actual,
-            });
+            return Err(TemplateError::Length { what: "record", declared: u64::from(declared), actual });
         }
         Ok(())
     }
@@ -102,18 +95,8 @@ impl<'a> Cursor<'a> {
                 }
             };
             let angle = angle(self.byte("minutia")?)?;
-            let quality = if with_quality {
-                stated_quality(self.byte("minutia")?)
-            } else {
-                0
-            };
-            minutiae.push(Minutia {
-                x: place & 0x3fff,
-                y: y & 0x3fff,
-                angle,
-                kind,
-                quality,
-            });
+            let quality = if with_quality { stated_quality(self.byte("minutia")?) } else { 0 };
+            minutiae.push(Minutia { x: place & 0x3fff, y: y & 0x3fff, angle, kind, quality });
         }
         Ok(minutiae)
     }
@@ -127,10 +110,7 @@ pub(super) fn stated_quality(byte: u8) -> u8 {
 /// Refuses a count of views no template of one finger has.
 pub(super) fn expect_views(count: usize) -> Result<(), TemplateError> {
     if count == 0 || count > super::MAX_VIEWS {
-        return Err(TemplateError::Views {
-            count,
-            most: super::MAX_VIEWS,
-        });
+        return Err(TemplateError::Views { count, most: super::MAX_VIEWS });
     }
     Ok(())
 }

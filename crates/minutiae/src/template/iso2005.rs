@@ -47,10 +47,7 @@ pub(super) fn read_views(
 
 pub(super) fn write(views: &[View]) -> Result<Vec<u8>, TemplateError> {
     if views.is_empty() || views.len() > MAX_VIEWS_WRITTEN {
-        return Err(TemplateError::Views {
-            count: views.len(),
-            most: MAX_VIEWS_WRITTEN,
-        });
+        return Err(TemplateError::Views { count: views.len(), most: MAX_VIEWS_WRITTEN });
     }
     let first = views[0].frame();
     // one size for all views: the smallest that holds them
@@ -63,11 +60,8 @@ pub(super) fn write(views: &[View]) -> Result<Vec<u8>, TemplateError> {
         width = width.max(frame.width);
         height = height.max(frame.height);
     }
-    let total = HEADER_BYTES
-        + views
-            .iter()
-            .map(|view| VIEW_BYTES + MINUTIA_BYTES * view.minutiae().len())
-            .sum::<usize>();
+    let total =
+        HEADER_BYTES + views.iter().map(|view| VIEW_BYTES + MINUTIA_BYTES * view.minutiae().len()).sum::<usize>();
     let mut out = Vec::with_capacity(total);
     out.extend(MAGIC);
     out.extend(b" 20\0");

@@ -51,12 +51,7 @@ fn representation(cursor: &mut Cursor<'_>, certified: bool) -> Result<View, Temp
     cursor.byte("representation number")?;
     let (x_per_cm, y_per_cm) = (cursor.pair("resolution")?, cursor.pair("resolution")?);
     cursor.byte("impression type")?;
-    let frame = Frame {
-        width: cursor.pair("image size")?,
-        height: cursor.pair("image size")?,
-        x_per_cm,
-        y_per_cm,
-    };
+    let frame = Frame { width: cursor.pair("image size")?, height: cursor.pair("image size")?, x_per_cm, y_per_cm };
     let with_quality = match cursor.byte("minutia size")? >> 4 {
         5 => false,
         6 => true,
@@ -73,11 +68,7 @@ fn representation(cursor: &mut Cursor<'_>, certified: bool) -> Result<View, Temp
     cursor.skip_extension()?;
     let actual = (cursor.at() - start) as u64;
     if declared != actual {
-        return Err(TemplateError::Length {
-            what: "representation",
-            declared,
-            actual,
-        });
+        return Err(TemplateError::Length { what: "representation", declared, actual });
     }
     Ok(View::new(frame, quality, minutiae)?.of_finger(position))
 }

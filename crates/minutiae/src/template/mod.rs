@@ -64,10 +64,7 @@ impl Template {
     /// No view, or more than [`MAX_VIEWS`].
     pub fn new(views: Vec<View>) -> Result<Self, TemplateError> {
         if views.is_empty() || views.len() > MAX_VIEWS {
-            return Err(TemplateError::Views {
-                count: views.len(),
-                most: MAX_VIEWS,
-            });
+            return Err(TemplateError::Views { count: views.len(), most: MAX_VIEWS });
         }
         Ok(Self { views })
     }
@@ -120,10 +117,7 @@ impl std::fmt::Debug for Template {
 /// Tells the formats apart. The 2005 and ANSI headers begin alike; their length fields differ:
 /// ANSI has two bytes (or two zeros, then four), ISO four.
 fn recognise(bytes: &[u8]) -> Result<Format, TemplateError> {
-    let head: &[u8; 12] = bytes.first_chunk().ok_or(TemplateError::Truncated {
-        what: "header",
-        at: bytes.len(),
-    })?;
+    let head: &[u8; 12] = bytes.first_chunk().ok_or(TemplateError::Truncated { what: "header", at: bytes.len() })?;
     if &head[..4] != MAGIC {
         return Err(TemplateError::Magic);
     }
@@ -132,14 +126,8 @@ fn recognise(bytes: &[u8]) -> Result<Format, TemplateError> {
         b" 20\0" => {
             let short = u16::from_be_bytes([head[8], head[9]]);
             let next = u16::from_be_bytes([head[10], head[11]]);
-            if short != 0 || next == 0 {
-                Ok(Format::Ansi378)
-            } else {
-                Ok(Format::Iso2005)
-            }
+            if short != 0 || next == 0 { Ok(Format::Ansi378) } else { Ok(Format::Iso2005) }
         }
-        version => Err(TemplateError::Version {
-            version: [version[0], version[1], version[2], version[3]],
-        }),
+        version => Err(TemplateError::Version { version: [version[0], version[1], version[2], version[3]] }),
     }
 }

@@ -55,12 +55,7 @@ pub struct Frame {
 impl Frame {
     /// A frame at 500 dpi, which templates write as 197 pixels per centimetre.
     pub fn at_500_dpi(width: u16, height: u16) -> Self {
-        Self {
-            width,
-            height,
-            x_per_cm: 197,
-            y_per_cm: 197,
-        }
+        Self { width, height, x_per_cm: 197, y_per_cm: 197 }
     }
 }
 
@@ -109,14 +104,11 @@ impl FingerPosition {
     ];
 
     pub(super) fn from_code(code: u8) -> Result<Self, TemplateError> {
-        Self::ALL
-            .get(usize::from(code))
-            .copied()
-            .ok_or(TemplateError::Field {
-                what: "finger position",
-                value: u32::from(code),
-                allowed: "0 to 10",
-            })
+        Self::ALL.get(usize::from(code)).copied().ok_or(TemplateError::Field {
+            what: "finger position",
+            value: u32::from(code),
+            allowed: "0 to 10",
+        })
     }
 
     pub(super) fn code(self) -> u8 {
@@ -170,9 +162,7 @@ impl View {
         }
         percent("finger quality", quality)?;
         if minutiae.len() > MAX_MINUTIAE {
-            return Err(TemplateError::Minutiae {
-                count: minutiae.len(),
-            });
+            return Err(TemplateError::Minutiae { count: minutiae.len() });
         }
         for (number, minutia) in minutiae.iter().enumerate() {
             if minutia.x >= frame.width || minutia.y >= frame.height {
@@ -186,12 +176,7 @@ impl View {
             }
             percent("minutia quality", minutia.quality)?;
         }
-        Ok(Self {
-            frame,
-            position: FingerPosition::Unknown,
-            quality,
-            minutiae,
-        })
+        Ok(Self { frame, position: FingerPosition::Unknown, quality, minutiae })
     }
 
     /// The same view, with the finger's name.
@@ -202,12 +187,7 @@ impl View {
     }
 
     /// What the extractor found at 500 dpi; of too many the clearest are kept.
-    pub(crate) fn from_extraction(
-        width: usize,
-        height: usize,
-        quality: u8,
-        mut minutiae: Vec<Minutia>,
-    ) -> Self {
+    pub(crate) fn from_extraction(width: usize, height: usize, quality: u8, mut minutiae: Vec<Minutia>) -> Self {
         if minutiae.len() > MAX_MINUTIAE {
             minutiae.sort_by_key(|m| std::cmp::Reverse(m.quality));
             minutiae.truncate(MAX_MINUTIAE);
@@ -244,23 +224,13 @@ impl View {
 
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "View({} minutiae, quality {}, {:?})",
-            self.minutiae.len(),
-            self.quality,
-            self.position
-        )
+        write!(f, "View({} minutiae, quality {}, {:?})", self.minutiae.len(), self.quality, self.position)
     }
 }
 
 fn percent(what: &'static str, value: u8) -> Result<(), TemplateError> {
     if value > 100 {
-        return Err(TemplateError::Field {
-            what,
-            value: u32::from(value),
-            allowed: "0 to 100",
-        });
+        return Err(TemplateError::Field { what, value: u32::from(value), allowed: "0 to 100" });
     }
     Ok(())
 }
