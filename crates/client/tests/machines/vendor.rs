@@ -505,20 +505,20 @@ fn closing_says_goodbye_waits_five_seconds_and_does_not_come_back() {
 
 #[test]
 fn closing_in_any_state_ends_it() {
-    let finished = Output::Event(VendorEvent::State(State::Closed(Ended::Finished)));
+    let finished = || Output::Event(VendorEvent::State(State::Closed(Ended::Finished)));
     let mut stage = Stage::new(|now| Vendor::new(config(), 7, now));
-    assert_eq!(stage.input(Input::Close), [finished.clone()]);
+    assert_eq!(stage.input(Input::Close), [finished()]);
 
     let mut stage = vendor_with(config());
-    assert_eq!(stage.input(Input::Close), [Output::Cut, finished.clone()]);
+    assert_eq!(stage.input(Input::Close), [Output::Cut, finished()]);
 
     let mut stage = vendor_with(config());
     stage.lost(Lost::Unreachable("refused".to_owned()));
-    assert_eq!(stage.input(Input::Close), [finished.clone()]);
+    assert_eq!(stage.input(Input::Close), [finished()]);
 
     let mut stage = open_with(config());
     stage.input(Input::Close);
-    assert_eq!(stage.lost(closed(1000, "")), [finished]);
+    assert_eq!(stage.lost(closed(1000, "")), [finished()]);
 }
 
 #[test]
