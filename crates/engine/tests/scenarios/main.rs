@@ -1,0 +1,40 @@
+//! What a partition does, told as stories: a scene, one act, and the complete list of what follows.
+
+mod admission;
+mod bounds;
+mod deciding;
+mod ending;
+mod events;
+mod losses;
+mod mailbox;
+mod presence;
+mod repeats;
+mod restart;
+mod targets;
+mod windows;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::{World, performer, requester};
+
+/// What followed is this, in this order, and nothing else.
+#[track_caller]
+fn then(lines: Vec<String>, expected: &[&str]) {
+    assert!(lines == expected, "expected:\n    {}\ncame:\n    {}", expected.join("\n    "), lines.join("\n    "));
+}
+
+/// A shop at its till and one reader, both in, and a listener's worth of history behind them.
+fn shop_and_reader() -> World {
+    let mut world = World::new();
+    world.admit("till", requester("shop"));
+    world.admit("reader", performer("d1"));
+    world
+}
+
+/// The same with a second reader.
+fn shop_and_two_readers() -> World {
+    let mut world = shop_and_reader();
+    world.admit("second", performer("d2"));
+    world
+}

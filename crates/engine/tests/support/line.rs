@@ -1,0 +1,134 @@
+//! How what follows is written down: one line each, everything that matters on it.
+
+use bytes::Bytes;
+use model::{Alert, Certainty, FailCause, Happening, NotAdmitted, Outcome, Refusal, Taken, Tell, Timestamp, Write};
+
+use super::{START, World, epoch};
+
+impl World {
+    pub(super) fn tell(&self, tell: &Tell) -> String {
+        match tell {
+            Tell::Admitted { epoch: fence, windows: _, owed } => match owed {
+                0 => format!("admitted {}", epoch(*fence)),
+                owed => format!("admitted {} owed {owed}", epoch(*fence)),
+            },
+            Tell::NotAdmitted(NotAdmitted::Damped(wait)) => format!("damped for {wait:?}"),
+            Tell::NotAdmitted(NotAdmitted::Occupied) => "occupied".into(),
+            Tell::Accepted { operation, key: _ } => format!("accepted {}", self.keys[operation]),
+            Tell::Refused { key, why } => format!("refused {key} {}", refusal(*why)),
+            Tell::Cancelling { key } => format!("cancelling {key}"),
+            Tell::Taken { operation, key, taken } => {
+                let known = operation.and_then(|operation| self.keys.get(&operation).cloned());
+                let name = known.or_else(|| key.as_ref().map(|key| format!("{key}?"))).unwrap_or("?".into());
+                format!("taken {name} {}", word(*taken))
+            }
+            Tell::Serving => "serving".into(),
+            Tell::Listening { at, gap } => {
+                format!("listening at {}.{}{}", at.fence.0, at.n, if *gap { " gap" } else { "" })
+            }
+            Tell::Progress { operation, note, .. } => format!("progress {} {}", self.keys[operation], text(note)),
+            Tell::Outcome { operation, memo, outcome: how, .. } => {
+                assert_eq!(memo, "memo", "the dialect's own bytes come back");
+                format!("outcome {} {}", self.keys[operation], outcome(how))
+            }
+            Tell::Offer { operation, key, from, request, answer_by } => {
+                assert_eq!(request, &format!("do {key}"), "what was asked is offered");
+                assert_eq!(&**from, "The Shop", "the requester's name is offered");
+                format!("offer {} by {}", self.keys[operation], instant(*answer_by))
+            }
+            Tell::Withdrawn { operation, how, .. } => format!("withdrawn {} {}", self.keys[operation], how.label()),
+            Tell::Displaced => "displaced".into(),
+            Tell::Revoked => "revoked".into(),
+            Tell::Reloaded => "reloaded".into(),
+            Tell::Event(event) => format!("hears {} {}", event.position.n, self.happening(&event.happening)),
+        }
+    }
+
+    pub(super) fn write(&self, write: &Write) -> String {
+        match write {
+            Write::Accepted(row) => format!("accepted {}", self.keys[&row.id]),
+            Write::Ended { operation, outcome: how, .. } => {
+                format!("ended {} {}", self.keys[operation], outcome(how))
+            }
+            Write::Owed(mail) => {
+                format!("owed {} to {} until {}", self.keys[&mail.operation], mail.principal, instant(mail.until))
+            }
+            Write::Paid { operation } => format!("paid {}", self.keys[operation]),
+            Write::LateAnswer { operation, body, .. } => format!("late {} {}", self.keys[operation], text(body)),
+            Write::Seen(row) => format!("seen {}", row.device),
+        }
+    }
+
+    pub(super) fn happening(&self, happening: &Happening) -> String {
+        match happening {
+            Happening::Presence { device, presence, epoch: fence } => {
+                format!("{device} {} {}", presence.label(), epoch(*fence))
+            }
+            Happening::Accepted { operation, kind } => format!("accepted {} {kind}", self.keys[operation]),
+            Happening::Ended { operation, how } => format!("ended {} {}", self.keys[operation], how.label()),
+            Happening::Alert(Alert::TakeoverWar { principal }) => format!("alert takeover_war {principal}"),
+            Happening::Alert(Alert::GivenUp { operation, principal }) => {
+                format!("alert given_up {} {principal}", self.keys[operation])
+            }
+        }
+    }
+}
+
+/// An instant as so long after the start.
+pub(super) fn instant(at: Timestamp) -> String {
+    let millis = at.millis() - START;
+    if millis.is_multiple_of(1_000) { format!("+{}s", millis / 1_000) } else { format!("+{millis}ms") }
+}
+
+/// A body of bytes as text; a dash for none.
+pub(super) fn text(body: &Bytes) -> String {
+    if body.is_empty() { "-".into() } else { String::from_utf8_lossy(body).into_owned() }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Completed { body } => format!("completed {}", text(body)),
+        Outcome::Declined { body } => format!("declined {}", text(body)),
+        Outcome::Failed { cause, certainty: sure, body } => {
+            let cause = match cause {
+                FailCause::PerformerLost => "performer_lost",
+                FailCause::Performer => "performer",
+                FailCause::Absent => "absent",
+                FailCause::Service => "service",
+            };
+            format!("failed {cause} {} {}", certainty(*sure), text(body))
+        }
+        Outcome::Expired { certainty: sure } => format!("expired {}", certainty(*sure)),
+        Outcome::Cancelled { certainty: sure } => format!("cancelled {}", certainty(*sure)),
+    }
+}
+
+const fn certainty(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::NotDelivered => "not_delivered",
+        Certainty::Unknown => "unknown",
+    }
+}
+
+const fn refusal(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Duplicate => "duplicate",
+        Refusal::Conflict => "conflict",
+        Refusal::Busy => "busy",
+        Refusal::Absent => "absent",
+        Refusal::NotFound => "not_found",
+        Refusal::Full => "full",
+    }
+}
+
+fn word(taken: Taken) -> String {
+    match taken {
+        Taken::Ended(how) => format!("ended {}", how.label()),
+        Taken::Noted => "noted".into(),
+        Taken::Again => "again".into(),
+        Taken::Late(Some(how)) => format!("late {}", how.label()),
+        Taken::Late(None) => "late".into(),
+        Taken::Deciding => "deciding".into(),
+        Taken::NotYours => "not_yours".into(),
+    }
+}

@@ -1,0 +1,319 @@
+//! A small world around one partition: peers with names, a store that remembers what was written, a clock that
+//! only tests move. Every act gives back the complete list of what followed, a line each.
+
+mod line;
+mod people;
+
+pub(crate) use people::{Person, Work, admin, key, performer, requester};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::{Input, Output, Partition};
+use model::{
+    Answer, Ask, AskId, Epoch, Fence, GroupId, Loaded, MailRow, Now, OperationId, OperationRow, Outcome, Position,
+    Route, Rules, Settled, Tell, Timestamp, Verdict, Which, Window, Write,
+};
+
+/// Where every story's clock starts, in milliseconds.
+pub(crate) const START: u64 = 1_900_000_000_000;
+
+/// The instant so many seconds after the start.
+pub(crate) fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(START + seconds * 1_000)
+}
+
+/// So many seconds.
+pub(crate) const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// One partition and everything around it.
+pub(crate) struct World {
+    pub(crate) partition: Partition,
+    fence: u32,
+    now: u64,
+    names: BTreeMap<String, Route>,
+    gone: BTreeSet<Route>,
+    open: BTreeMap<(Route, AskId), &'static str>,
+    asks: u32,
+    pub(crate) kinds: BTreeMap<Box<str>, Arc<Rules>>,
+    pub(crate) rows: BTreeMap<OperationId, OperationRow>,
+    pub(crate) mail: Vec<MailRow>,
+    /// Each operation's key, with a mark for each use before it.
+    keys: BTreeMap<OperationId, String>,
+    uses: BTreeMap<String, usize>,
+    settles: BTreeMap<OperationId, Option<MailRow>>,
+    /// The last windows each peer was lent.
+    pub(crate) lent: BTreeMap<String, Vec<Window>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let partition = Partition::new(loaded(1, Vec::new(), Vec::new()), |_, _| None);
+        Self {
+            partition,
+            fence: 1,
+            now: START,
+            names: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            open: BTreeMap::new(),
+            asks: 0,
+            kinds: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            mail: Vec::new(),
+            keys: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            settles: BTreeMap::new(),
+            lent: BTreeMap::new(),
+        }
+    }
+
+    /// A new connection wants in.
+    pub(crate) fn admit(&mut self, name: &str, person: Person) -> Vec<String> {
+        let slot = self.names.len() as u64 + 1;
+        let before = self.names.insert(name.to_owned(), Route { core: 0, slot });
+        assert!(before.is_none(), "every connection has a name of its own: {name}");
+        self.ask(name, "admit", Ask::Admit(Box::new(person.admit())))
+    }
+
+    /// A session is over.
+    pub(crate) fn leave(&mut self, name: &str) -> Vec<String> {
+        self.leave_with(name, Vec::new())
+    }
+
+    /// A session is over and hands back what it was lent.
+    pub(crate) fn leave_with(&mut self, name: &str, windows: Vec<Window>) -> Vec<String> {
+        let lines = self.ask(name, "leave", Ask::Leave { windows });
+        self.gone.insert(self.names[name]);
+        lines
+    }
+
+    /// A requester asks for work.
+    pub(crate) fn submit(&mut self, name: &str, work: Work) -> Vec<String> {
+        self.submit_with(name, work, None)
+    }
+
+    /// The same, with the row the store had under the key.
+    pub(crate) fn submit_with(&mut self, name: &str, work: Work, earlier: Option<OperationRow>) -> Vec<String> {
+        let submit = work.submit(Timestamp::from_millis(self.now));
+        self.kinds.insert(submit.kind.clone(), Arc::clone(&submit.rules));
+        self.ask_with(name, "submit", Ask::Submit(Box::new(submit)), earlier)
+    }
+
+    pub(crate) fn cancel(&mut self, name: &str, text: &str) -> Vec<String> {
+        self.ask(name, "cancel", Ask::Cancel { key: key(text) })
+    }
+
+    /// A performer answers by the requester's key.
+    pub(crate) fn answer(&mut self, name: &str, text: &str, verdict: Verdict) -> Vec<String> {
+        self.ask(name, "answer", Ask::Answer(Answer { which: Which::Key(key(text)), verdict }))
+    }
+
+    /// A performer answers by our id, which the key's latest operation has.
+    pub(crate) fn answer_by_id(&mut self, name: &str, text: &str, verdict: Verdict) -> Vec<String> {
+        let which = Which::Id(self.operation(text));
+        self.ask(name, "answer", Ask::Answer(Answer { which, verdict }))
+    }
+
+    pub(crate) fn serve(&mut self, name: &str, names: &[&str]) -> Vec<String> {
+        self.ask(name, "serve", Ask::Serve { names: names.iter().map(|name| (*name).into()).collect() })
+    }
+
+    pub(crate) fn listen(&mut self, name: &str, since: Option<(u32, u64)>) -> Vec<String> {
+        let since = since.map(|(fence, n)| Position { fence: Fence(fence), n });
+        self.ask(name, "listen", Ask::Listen { since })
+    }
+
+    /// A displaced session's connection has ended.
+    pub(crate) fn parted(&mut self, name: &str, alive: bool) -> Vec<String> {
+        self.handle(Input::Parted { from: self.names[name], alive })
+    }
+
+    /// The store has decided; what it decided is durable.
+    pub(crate) fn settled(&mut self, text: &str, settled: Settled) -> Vec<String> {
+        let operation = self.operation(text);
+        let owed = self.settles.remove(&operation).expect("only what was asked is decided");
+        if let (Settled::Outcome(outcome), Some(row)) = (&settled, self.rows.get_mut(&operation)) {
+            row.outcome = Some((outcome.clone(), Timestamp::from_millis(self.now)));
+            self.mail.extend(owed);
+        }
+        self.handle(Input::Settled { operation, settled })
+    }
+
+    pub(crate) fn undelivered(&mut self, text: &str) -> Vec<String> {
+        self.handle(Input::Undelivered { operation: self.operation(text) })
+    }
+
+    /// Time passes, and every deadline in between is woken for at its exact instant.
+    pub(crate) fn wait(&mut self, pause: Duration) -> Vec<String> {
+        let target = self.now + u64::try_from(pause.as_millis()).expect("short");
+        let mut lines = Vec::new();
+        while let Some(deadline) = self.partition.deadline().filter(|deadline| deadline.millis() <= target) {
+            self.now = self.now.max(deadline.millis());
+            let stamp = line::instant(Timestamp::from_millis(self.now));
+            lines.extend(self.handle(Input::Wake).into_iter().map(|line| format!("{stamp} {line}")));
+            let next = self.partition.deadline();
+            assert!(next.is_none_or(|next| next.millis() > self.now), "a deadline passed in silence");
+        }
+        self.now = target;
+        lines
+    }
+
+    /// Time passes and nobody wakes the partition.
+    pub(crate) fn sleep(&mut self, pause: Duration) {
+        self.now += u64::try_from(pause.as_millis()).expect("short");
+    }
+
+    /// The process dies, and a new owner starts from what was written.
+    pub(crate) fn restart(&mut self) -> Vec<String> {
+        self.fence += 1;
+        let kinds = self.kinds.clone();
+        let loaded = loaded(self.fence, self.rows.values().cloned().collect(), self.mail.clone());
+        self.partition = Partition::new(loaded, |_, kind| kinds.get(kind).cloned());
+        self.gone.extend(self.names.values());
+        self.open.clear();
+        self.settles.clear();
+        self.handle(Input::Wake)
+    }
+
+    /// Everything that was not answered yet.
+    pub(crate) fn unanswered(&self) -> Vec<&'static str> {
+        self.open.values().copied().collect()
+    }
+
+    /// The latest operation under a key.
+    pub(crate) fn operation(&self, text: &str) -> OperationId {
+        *self.keys.iter().rev().find(|(_, key)| key.trim_end_matches('\'') == text).expect("a known key").0
+    }
+
+    pub(crate) fn ask(&mut self, name: &str, what: &'static str, ask: Ask) -> Vec<String> {
+        self.ask_with(name, what, ask, None)
+    }
+
+    pub(crate) fn ask_with(
+        &mut self,
+        name: &str,
+        what: &'static str,
+        ask: Ask,
+        earlier: Option<OperationRow>,
+    ) -> Vec<String> {
+        self.asks += 1;
+        let (from, id) = (self.names[name], AskId(self.asks));
+        if !matches!(ask, Ask::Leave { .. }) {
+            self.open.insert((from, id), what);
+        }
+        self.handle(Input::Ask { from, id, ask, earlier: earlier.map(Box::new) })
+    }
+
+    fn handle(&mut self, input: Input) -> Vec<String> {
+        let mut out = Vec::new();
+        self.partition.handle(Now::from_millis(self.now), input, &mut out);
+        out.into_iter().map(|output| self.line(output)).collect()
+    }
+
+    /// Does what the node and the store do with an output, and writes it down.
+    fn line(&mut self, output: Output) -> String {
+        match output {
+            Output::Tell { to, ask, tell } => {
+                assert!(!self.gone.contains(&to), "told to a session that left: {tell:?}");
+                if let Some(ask) = ask {
+                    assert!(self.open.remove(&(to, ask)).is_some(), "answered twice: {tell:?}");
+                }
+                let name = self.names.iter().find(|(_, route)| **route == to).expect("a known route").0.clone();
+                if let Tell::Accepted { operation, key } = &tell {
+                    self.learn(*operation, key.as_str());
+                }
+                if let Tell::Admitted { windows, .. } = &tell {
+                    self.lent.insert(name.clone(), windows.clone());
+                }
+                let mark = if ask.is_some() { '=' } else { ':' };
+                format!("{name}{mark} {}", self.tell(&tell))
+            }
+            Output::Write(write) => {
+                self.store(&write);
+                format!("write {}", self.write(&write))
+            }
+            Output::Settle { question, owed, .. } => {
+                let line = format!(
+                    "settle {} attempt {} {}{}",
+                    self.keys[&question.operation],
+                    question.attempt,
+                    line::text(&question.evidence),
+                    owed.as_ref().map_or_else(String::new, |mail| format!(" owed until {}", line::instant(mail.until)))
+                );
+                self.settles.insert(question.operation, owed);
+                line
+            }
+            Output::Event(event) => format!("event {} {}", event.position.n, self.happening(&event.happening)),
+        }
+    }
+
+    fn store(&mut self, write: &Write) {
+        match write.clone() {
+            Write::Accepted(row) => {
+                self.learn(row.id, row.key.as_str());
+                self.rows.insert(row.id, *row);
+            }
+            Write::Ended { operation, outcome, at } => {
+                let row = self.rows.get_mut(&operation).expect("only stored work ends in the store");
+                assert!(row.outcome.is_none(), "an operation ends once");
+                row.outcome = Some((outcome, at));
+            }
+            Write::Owed(mail) => {
+                self.mail.retain(|owed| owed.operation != mail.operation);
+                self.mail.push(mail);
+            }
+            Write::Paid { operation } => self.mail.retain(|mail| mail.operation != operation),
+            Write::LateAnswer { operation, .. } => assert!(self.rows.contains_key(&operation), "beside its row"),
+            Write::Seen(_) => {}
+        }
+    }
+
+    fn learn(&mut self, operation: OperationId, key: &str) {
+        if !self.keys.contains_key(&operation) {
+            let uses = self.uses.entry(key.to_owned()).or_default();
+            self.keys.insert(operation, format!("{key}{}", "'".repeat(*uses)));
+            *uses += 1;
+        }
+    }
+}
+
+/// The group everybody is in.
+pub(crate) fn group() -> GroupId {
+    GroupId::parse("shop").expect("a good name")
+}
+
+fn loaded(fence: u32, operations: Vec<OperationRow>, mail: Vec<MailRow>) -> Loaded {
+    Loaded { partition: model::Partition::of(&group()), fence: Fence(fence), operations, mail }
+}
+
+/// A body of bytes.
+pub(crate) fn bytes(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+pub(crate) fn completed(text: &str) -> Verdict {
+    Verdict::Completed(bytes(text))
+}
+
+pub(crate) fn evidence(text: &str) -> Verdict {
+    Verdict::Evidence(bytes(text))
+}
+
+pub(crate) fn decided(text: &str) -> Settled {
+    Settled::Outcome(Outcome::Completed { body: bytes(text) })
+}
+
+pub(crate) fn again(text: &str) -> Settled {
+    Settled::Again { note: bytes(text) }
+}
+
+/// Nothing followed.
+pub(crate) const NOTHING: [&str; 0] = [];
+
+pub(crate) fn epoch(epoch: Epoch) -> String {
+    format!("e{}.{}", epoch.fence.0, epoch.n)
+}
