@@ -5,6 +5,7 @@
 
 mod config;
 mod connect;
+mod demo;
 mod exit;
 mod keys;
 mod logs;
@@ -13,6 +14,7 @@ mod place;
 mod running;
 mod secret_file;
 mod serve;
+mod simulate;
 mod talk;
 
 use std::process::ExitCode;
@@ -34,6 +36,9 @@ enum Command {
     /// Run the gateway on its data folder until a signal
     #[command(after_help = serve::AFTER)]
     Serve(serve::Serve),
+    /// Run everything at once on one listener: keys, registered users and a simulated scanner
+    #[command(after_help = demo::AFTER)]
+    Demo(demo::Demo),
     /// Make, show and end the keys that peers log in with
     #[command(subcommand)]
     Keys(keys::Command),
@@ -43,6 +48,9 @@ enum Command {
     /// Connect as a peer: frames on stdin and stdout, login and heartbeat done
     #[command(after_help = connect::AFTER)]
     Connect(connect::Connect),
+    /// Be a device without hardware
+    #[command(subcommand)]
+    Simulate(simulate::Command),
     /// Check a configuration, or print all settings with their defaults
     #[command(subcommand)]
     Config(config::Command),
@@ -52,9 +60,11 @@ fn main() -> ExitCode {
     logs::catch_panics();
     let outcome = match Arguments::parse().command {
         Command::Serve(serve) => serve::run(&serve),
+        Command::Demo(demo) => demo::run(&demo),
         Command::Keys(command) => keys::run(command),
         Command::Members(command) => members::run(command),
         Command::Connect(connect) => connect::run(&connect),
+        Command::Simulate(command) => simulate::run(command),
         Command::Config(command) => config::run(command),
     };
     match outcome {

@@ -28,11 +28,7 @@ pub(super) fn rotate(rotate: &Rotate) -> anyhow::Result<()> {
     let credentials = store.credentials().map_err(place::explain)?;
     let old = credentials.iter().find(|credential| credential.id == rotate.id);
     let old = old.with_context(|| format!("there is no key {}", rotate.id))?;
-    ensure!(
-        !matches!(print::state(old, now), "revoked" | "expired"),
-        "key {} has ended; make a new one with `keys create`",
-        old.id
-    );
+    ensure!(!print::is_over(old, now), "key {} has ended; make a new one with `keys create`", old.id);
     // The new one first: whatever happens in between, the holder has a key that works.
     let made = mint(&Holder::of(old), now, rotate.expires)?;
     store.add_credentials(std::slice::from_ref(&made.0)).map_err(place::explain)?;

@@ -81,9 +81,24 @@ impl Holder {
 }
 
 /// A fresh credential for a holder, and its secret, which is nowhere else.
-pub(crate) fn mint(holder: &Holder, now: Wall, expires_at: Option<Wall>) -> anyhow::Result<(Credential, Secret)> {
-    let secret = Secret::new(&format!("{}{}", holder.prefix(), random::<32>()?));
-    let credential = Credential {
+pub(super) fn mint(holder: &Holder, now: Wall, expires_at: Option<Wall>) -> anyhow::Result<(Credential, Secret)> {
+    let secret = fresh_secret(holder.prefix())?;
+    Ok((credential(holder, &secret, now, expires_at)?, secret))
+}
+
+/// A secret nobody can guess.
+pub(crate) fn fresh_secret(prefix: &str) -> anyhow::Result<Secret> {
+    Ok(Secret::new(&format!("{prefix}{}", random::<32>()?)))
+}
+
+/// The credential by which a secret proves its holder.
+pub(crate) fn credential(
+    holder: &Holder,
+    secret: &Secret,
+    now: Wall,
+    expires_at: Option<Wall>,
+) -> anyhow::Result<Credential> {
+    Ok(Credential {
         id: CredentialId::parse(&format!("key_{}", random::<12>()?)).context("a made-up id")?,
         dialect: holder.dialect,
         role: holder.role,
@@ -98,8 +113,7 @@ pub(crate) fn mint(holder: &Holder, now: Wall, expires_at: Option<Wall>) -> anyh
         created_at: now,
         expires_at,
         revoked_at: None,
-    };
-    Ok((credential, secret))
+    })
 }
 
 /// A number from the operating system, to start other randomness from.

@@ -14,7 +14,9 @@ use model::{CredentialId, Dialect, Role, Wall};
 
 use crate::place::{self, Place};
 
-pub(crate) use mint::{Holder, mint, random_number};
+use mint::mint;
+pub(crate) use mint::{Holder, credential, fresh_secret, random_number};
+pub(crate) use print::is_over;
 
 const AFTER: &str = "\
 A running gateway follows every change within a second: a revoked key's sessions are closed.

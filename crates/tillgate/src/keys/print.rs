@@ -52,13 +52,23 @@ fn shown<'a>(credential: &'a Credential, secret: Option<&'a Secret>, now: Wall) 
 }
 
 /// Whether a key works, in one word.
-pub(super) fn state(credential: &Credential, now: Wall) -> &'static str {
-    let is_over = |end: Option<Wall>| end.is_some_and(|end| end <= now);
-    match credential {
-        _ if is_over(credential.revoked_at) => "revoked",
-        _ if is_over(credential.expires_at) => "expired",
-        _ => "good",
+fn state(credential: &Credential, now: Wall) -> &'static str {
+    if has_come(credential.revoked_at, now) {
+        "revoked"
+    } else if has_come(credential.expires_at, now) {
+        "expired"
+    } else {
+        "good"
     }
+}
+
+/// Whether a key works no more.
+pub(crate) fn is_over(credential: &Credential, now: Wall) -> bool {
+    has_come(credential.revoked_at, now) || has_come(credential.expires_at, now)
+}
+
+fn has_come(at: Option<Wall>, now: Wall) -> bool {
+    at.is_some_and(|at| at <= now)
 }
 
 /// Keys with the secrets they were just made with.

@@ -1,0 +1,109 @@
+//! The demo's own keys, kept in clear so that they can be printed again after a restart on the same folder.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use model::{CredentialKind, Secret};
+use serde::{Deserialize, Serialize};
+use store::Store;
+
+use crate::keys::{DEFAULT_NETWORK, Holder, credential, fresh_secret, is_over};
+use crate::place;
+
+pub(super) const VENDOR: &str = "ven_demo";
+/// A scanner for whoever wants to be one.
+pub(super) const FREE_SCANNER: &str = "pvs_yours";
+/// The scanner that is simulated.
+pub(super) const SIMULATED_SCANNER: &str = "pvs_demo";
+
+const FILE: &str = "demo.json";
+const VENDOR_NAME: &str = "Harbour Bakery";
+
+/// The demo's keys.
+pub(super) struct Keys {
+    pub(super) vendor: Secret,
+    pub(super) free_scanner: Secret,
+    pub(super) simulated_scanner: Secret,
+}
+
+/// As they stand in the file.
+#[derive(Default, Serialize, Deserialize)]
+struct Stored {
+    vendor: Option<String>,
+    free_scanner: Option<String>,
+    simulated_scanner: Option<String>,
+}
+
+/// The keys of the folder, each of them good; made where there are none.
+pub(super) fn keys(folder: &Path, store: &mut impl Store) -> anyhow::Result<Keys> {
+    let file = folder.join(FILE);
+    let stored = match fs::read_to_string(&file) {
+        Ok(text) => {
+            serde_json::from_str(&text).with_context(|| format!("{} is not what a demo writes", file.display()))?
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Stored::default(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+    };
+    let vendor = Holder::vendor(DEFAULT_NETWORK, VENDOR, Some(VENDOR_NAME))?;
+    let free_scanner = Holder::scanner(DEFAULT_NETWORK, VENDOR, FREE_SCANNER, None)?;
+    let simulated_scanner = Holder::scanner(DEFAULT_NETWORK, VENDOR, SIMULATED_SCANNER, None)?;
+    let keys = Keys {
+        vendor: good(stored.vendor, "sk_test_", &vendor, store)?,
+        free_scanner: good(stored.free_scanner, "dk_test_", &free_scanner, store)?,
+        simulated_scanner: good(stored.simulated_scanner, "dk_test_", &simulated_scanner, store)?,
+    };
+    // First the file, then the credentials: what is in the store can always be printed.
+    write(&file, &keys)?;
+    admit(&vendor, &keys.vendor, store)?;
+    admit(&free_scanner, &keys.free_scanner, store)?;
+    admit(&simulated_scanner, &keys.simulated_scanner, store)?;
+    Ok(keys)
+}
+
+/// The secret of last time unless it has been revoked meanwhile, else a new one.
+fn good(last: Option<String>, prefix: &str, holder: &Holder, store: &impl Store) -> anyhow::Result<Secret> {
+    let Some(last) = last.map(|text| Secret::new(&text)) else { return fresh_secret(prefix) };
+    let now = place::now();
+    let kept = CredentialKind::Digest(last.digest());
+    let credentials = store.credentials().map_err(place::explain)?;
+    let is_dead = credentials.iter().any(|one| one.secret == kept && (is_over(one, now) || Holder::of(one) != *holder));
+    if is_dead { fresh_secret(prefix) } else { Ok(last) }
+}
+
+/// Makes the secret prove its holder, unless it does.
+fn admit(holder: &Holder, secret: &Secret, store: &mut impl Store) -> anyhow::Result<()> {
+    let kept = CredentialKind::Digest(secret.digest());
+    if store.credentials().map_err(place::explain)?.iter().any(|one| one.secret == kept) {
+        return Ok(());
+    }
+    let credential = credential(holder, secret, place::now(), None)?;
+    store.add_credentials(&[credential]).map_err(place::explain)
+}
+
+fn write(file: &Path, keys: &Keys) -> anyhow::Result<()> {
+    let text = |secret: &Secret| Some(secret.reveal().to_owned());
+    let stored = Stored {
+        vendor: text(&keys.vendor),
+        free_scanner: text(&keys.free_scanner),
+        simulated_scanner: text(&keys.simulated_scanner),
+    };
+    write_whole(file, &serde_json::to_vec_pretty(&stored)?, 0o600)
+}
+
+/// Writes a file so that nobody ever sees a part of it.
+pub(super) fn write_whole(file: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    let write = || {
+        // A left-over of a crash may have another mode.
+        let _ = fs::remove_file(&beside);
+        let mut new = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        new.write_all(bytes)?;
+        new.sync_all()?;
+        fs::rename(&beside, file)
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
+}

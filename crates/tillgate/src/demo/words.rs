@@ -1,0 +1,116 @@
+//! What a demo says about itself: to people on stdout, to programs in the ready file.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::people::{ABOUT, IDA};
+use super::secrets::{FREE_SCANNER, Keys, SIMULATED_SCANNER, VENDOR, write_whole};
+
+/// Where everything is.
+pub(super) struct Places<'a> {
+    pub(super) base: &'a str,
+    pub(super) data: &'a Path,
+    /// What becomes of the data when the demo ends.
+    pub(super) fate: &'static str,
+}
+
+impl Places<'_> {
+    fn socket(&self, path: &str) -> String {
+        format!("ws{}{path}", self.base.strip_prefix("http").unwrap_or(self.base))
+    }
+
+    pub(super) fn vendor_url(&self) -> String {
+        self.socket("/ws/vendor")
+    }
+
+    pub(super) fn scanner_url(&self) -> String {
+        self.socket("/ws/pvs")
+    }
+}
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    base: &'a str,
+    boop: Boop<'a>,
+}
+
+#[derive(Serialize)]
+struct Boop<'a> {
+    url: String,
+    vendor_id: &'a str,
+    api_key: &'a str,
+    scanner_url: String,
+    scanner_id: &'a str,
+    scanner_key: &'a str,
+    test_user_id: &'a str,
+}
+
+/// Writes the ready file, whole or not at all. It holds keys, so it is its owner's only.
+pub(super) fn write_ready_file(file: &Path, places: &Places<'_>, keys: &Keys) -> anyhow::Result<()> {
+    let ready = Ready {
+        base: places.base,
+        boop: Boop {
+            url: places.vendor_url(),
+            vendor_id: VENDOR,
+            api_key: keys.vendor.reveal(),
+            scanner_url: places.scanner_url(),
+            scanner_id: FREE_SCANNER,
+            scanner_key: keys.free_scanner.reveal(),
+            test_user_id: IDA,
+        },
+    };
+    write_whole(file, &serde_json::to_vec_pretty(&ready)?, 0o600)
+}
+
+/// What people read: the keys, who is registered, and lines to paste.
+pub(super) fn introduction(places: &Places<'_>, keys: &Keys, is_simulated: bool) -> String {
+    let (vendor_url, scanner_url) = (places.vendor_url(), places.scanner_url());
+    let (vendor_key, scanner_key) = (keys.vendor.reveal(), keys.free_scanner.reveal());
+    let mut people = String::new();
+    for (user, about) in ABOUT {
+        people += &format!("  {user:<10} {about}\n");
+    }
+    let scanner = if is_simulated {
+        format!(
+            "A simulated scanner, {SIMULATED_SCANNER}, shows the palm of {IDA} to every context after half a second."
+        )
+    } else {
+        "No scanner is simulated: a context waits for yours until it expires.".to_owned()
+    };
+    format!(
+        r#"Tillgate demo at {base}
+data in {data}, {fate}
+
+BOOP vendor    {vendor_url}
+  vendor_id    {VENDOR}
+  api_key      {vendor_key}
+BOOP scanner   {scanner_url}
+  device_id    {FREE_SCANNER}
+  device_key   {scanner_key}
+Registered users
+{people}
+{scanner}
+
+Be the vendor with any WebSocket client, and paste two lines (another context_id each time):
+
+  websocat {vendor_url}
+  {{"type":"authenticate","vendor_id":"{VENDOR}","api_key":"{vendor_key}"}}
+  {{"type":"create_context","context_id":"till-1","requirements":{{"type":"payment","amount":2500,"attributes":["email"]}}}}
+
+Or with the login and the heartbeat done for you:
+
+  TILLGATE_KEY={vendor_key} tillgate connect boop --url {vendor_url} --vendor {VENDOR}
+  {{"type":"create_context","context_id":"till-2","requirements":{{"type":"entrance","attributes":["age_verified"]}}}}
+
+Be a scanner, and answer a context that opens:
+
+  TILLGATE_KEY={scanner_key} tillgate connect boop --url {scanner_url} --device {FREE_SCANNER}
+  {{"type":"scan_result","context_id":"till-3","outcome":"captured","test_user_id":"{IDA}","palm_side":"left","quality":93}}
+
+Ctrl-C ends it."#,
+        base = places.base,
+        data = places.data.display(),
+        fate = places.fate,
+    )
+}
