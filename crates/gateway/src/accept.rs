@@ -2,9 +2,9 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::connection::Connection;
 use crate::core::Core;
-use crate::http::{self, Room};
+use crate::http::{self, Opened, Room};
 
 /// The pause after the kernel had no file or memory for one more connection.
 const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
@@ -77,22 +77,40 @@ fn admit(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "nagle's algorithm stays on");
     }
-    let core = Rc::clone(core);
-    tokio::task::spawn_local(async move {
-        serve(core, stream, peer, room).await;
-        drop(ticket);
-    });
+    tokio::task::spawn_local(Life { stage: Stage::begin(core, stream, peer, room), _ticket: ticket });
 }
 
-/// One connection from its first byte to its last; any stream will do: plain, TLS or a pipe in memory.
-pub(crate) async fn serve<S>(core: Rc<Core>, stream: S, peer: SocketAddr, room: Room)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    // Boxed: hyper's state is much larger than the connection's and lives only until the upgrade.
-    let opened = Box::pin(http::serve(&core, stream, peer.ip(), room)).await;
-    if let Some(opened) = opened {
-        Connection::new(core, opened).await;
+/// One connection from its first byte to its last. Written out, because an async block would hold both stages at once.
+struct Life<S> {
+    stage: Stage<S>,
+    _ticket: Socket,
+}
+
+/// What a connection speaks. Any stream will do: plain, TLS or a pipe in memory.
+enum Stage<S> {
+    /// Boxed: hyper's state is much larger than the connection's and lives only until the upgrade.
+    Http(Rc<Core>, Pin<Box<dyn Future<Output = Option<Opened<S>>>>>),
+    WebSocket(Connection<S>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Stage<S> {
+    fn begin(core: &Rc<Core>, stream: S, peer: SocketAddr, room: Room) -> Self {
+        Self::Http(Rc::clone(core), Box::pin(http::serve(Rc::clone(core), stream, peer.ip(), room)))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Future for Life<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let (core, opened) = match &mut self.stage {
+                Stage::Http(core, http) => (Rc::clone(core), ready!(http.as_mut().poll(context))),
+                Stage::WebSocket(connection) => return Pin::new(connection).poll(context),
+            };
+            let Some(opened) = opened else { return Poll::Ready(()) };
+            self.stage = Stage::WebSocket(Connection::new(core, opened));
+        }
     }
 }
 
@@ -109,5 +127,21 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         self.0.house.socket_closed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::mem::size_of;
+
+    use super::*;
+    use crate::slot::Slot;
+
+    #[test]
+    fn an_idle_connection_is_one_small_future_and_one_small_slot() {
+        let (life, slot) = (size_of::<Life<TcpStream>>(), size_of::<RefCell<Slot>>());
+        assert!(life <= 216, "the future has {life} bytes");
+        assert!(slot <= 200, "the slot has {slot} bytes");
     }
 }

@@ -241,25 +241,26 @@ impl Core {
                     }
                 }
                 Output::Event(event) => notes::event(&event, self.metrics()),
-                Output::Note(note) => {
-                    notes::note(&note, self.metrics());
-                    self.noted(&note);
-                }
+                Output::Note(note) => self.note(&note),
             }
         }
     }
 
-    /// Counts what a note says has changed.
-    fn noted(&self, note: &Note) {
-        match note {
-            Note::LoggedIn { route, .. } => {
-                if let Some(slot) = self.slot(*route) {
-                    slot.borrow_mut().logged_in = true;
-                    self.counters().logged_in.add(1);
-                }
+    /// Logs a note and counts what it says has changed.
+    fn note(&self, note: &Note) {
+        let route = match note {
+            Note::NoDoor { route } | Note::LoginRefused { route, .. } | Note::LoggedIn { route, .. } => Some(*route),
+            Note::Ended { .. } | Note::LoadFailed { .. } => None,
+            Note::CommitFailed { .. } => {
+                self.count_loading();
+                None
             }
-            Note::CommitFailed { .. } => self.count_loading(),
-            Note::NoDoor { .. } | Note::LoginRefused { .. } | Note::Ended { .. } | Note::LoadFailed { .. } => {}
+        };
+        let slot = route.and_then(|route| self.slot(route));
+        notes::note(note, slot.as_ref().map(|slot| slot.borrow().peer), self.metrics());
+        if let (Note::LoggedIn { .. }, Some(slot)) = (note, slot) {
+            slot.borrow_mut().logged_in = true;
+            self.counters().logged_in.add(1);
         }
     }
 
@@ -377,7 +378,7 @@ impl Core {
     /// A peer asks to open: the machine is told, its decision comes into the slot.
     pub(crate) fn open(&self, request: &Request) -> Rc<RefCell<Slot>> {
         let route = self.machine.borrow_mut().route();
-        let slot = Rc::new(RefCell::new(Slot::new(route)));
+        let slot = Rc::new(RefCell::new(Slot::new(route, request.peer)));
         let mut slots = self.slots.borrow_mut();
         slots.insert(route.slot, Rc::clone(&slot));
         self.counters().open.set(slots.len() as u64);

@@ -92,12 +92,12 @@ impl Visit {
 }
 
 /// Serves HTTP until the connection ends or has become a WebSocket.
-pub(crate) async fn serve<S>(core: &Rc<Core>, io: S, peer: IpAddr, room: Room) -> Option<Opened<S>>
+pub(crate) async fn serve<S>(core: Rc<Core>, io: S, peer: IpAddr, room: Room) -> Option<Opened<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let visit = Rc::new(Visit {
-        core: Rc::clone(core),
+        core: Rc::clone(&core),
         peer,
         room,
         deadline: Cell::new(core.now().at.after(core.settings().handshake_time)),

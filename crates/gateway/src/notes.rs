@@ -1,21 +1,25 @@
 //! What the machine tells operators, as log lines and counts: constant messages, values as fields, never a secret.
 
+use std::net::IpAddr;
+
 use model::{Alert, Event, Happening};
 use node::Note;
 
 use crate::metrics::Metrics;
 
-/// Logs and counts a note.
-pub(crate) fn note(note: &Note, metrics: &Metrics) {
+/// Logs and counts a note. `peer` is where the connection it is about comes from.
+pub(crate) fn note(note: &Note, peer: Option<IpAddr>, metrics: &Metrics) {
+    let peer = peer.map(tracing::field::display);
     match note {
         Note::NoDoor { route } => {
-            tracing::info!(core = route.core, slot = route.slot, "upgrade refused, nobody serves that path");
+            tracing::info!(core = route.core, slot = route.slot, peer, "upgrade refused, nobody serves that path");
         }
         Note::LoginRefused { route, dialect, role, subject, denied } => {
             metrics.login_refused(*dialect, *denied);
             tracing::warn!(
                 core = route.core,
                 slot = route.slot,
+                peer,
                 %dialect,
                 %role,
                 subject = subject.as_deref(),
@@ -24,7 +28,7 @@ pub(crate) fn note(note: &Note, metrics: &Metrics) {
             );
         }
         Note::LoggedIn { route, dialect, role, group, principal } => {
-            tracing::info!(core = route.core, slot = route.slot, %dialect, %role, %group, %principal, "logged in");
+            tracing::info!(core = route.core, slot = route.slot, peer, %dialect, %role, %group, %principal, "logged in");
         }
         Note::Ended { route, dialect, principal, reason } => {
             metrics.closed(*dialect, *reason);

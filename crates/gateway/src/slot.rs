@@ -1,5 +1,6 @@
 //! What a core keeps per connection between its turns: what is to be written, and what the machine has ordered.
 
+use std::net::IpAddr;
 use std::task::{Context, Poll, Waker};
 
 use model::{CloseCode, Reason, Response, Route};
@@ -22,6 +23,7 @@ pub(crate) enum Decision {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) route: Route,
+    pub(crate) peer: IpAddr,
     pub(crate) queue: Queue,
     waker: Option<Waker>,
     pub(crate) decision: Decision,
@@ -34,9 +36,10 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(route: Route) -> Self {
+    pub(crate) fn new(route: Route, peer: IpAddr) -> Self {
         Self {
             route,
+            peer,
             queue: Queue::default(),
             waker: None,
             decision: Decision::default(),
