@@ -44,7 +44,7 @@ const LINES: usize = 64;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct VendorClient {
     handle: Handle<VendorCommand, VendorEvent>,
     queue_for: Duration,
@@ -130,7 +130,7 @@ impl VendorClient {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ScannerClient {
     handle: Handle<ScannerCommand, ScannerEvent>,
     queue_for: Duration,

@@ -52,6 +52,17 @@ impl From<Change> for LinesEvent {
 type Out = Vec<Output<LinesEvent>>;
 
 /// The machine.
+///
+/// ```
+/// use client::boop::{Lines, LinesConfig, ScannerConfig};
+/// use client::{Machine, State};
+/// use model::{Secret, Timestamp};
+///
+/// let now = Timestamp::from_millis(0);
+/// let config = LinesConfig::Scanner(ScannerConfig::new("pvs_till2", Secret::new("dk_test_77c")));
+/// let lines = Lines::new(&config, 7, now);
+/// assert_eq!(lines.deadline(), Some(now), "it wants to be woken at once");
+/// ```
 #[derive(Debug)]
 pub struct Lines {
     login: Text,

@@ -150,6 +150,14 @@ impl fmt::Debug for Attributes {
 }
 
 /// Why something that was asked has no answer. It says whether asking again is safe.
+///
+/// ```
+/// use client::NotSent;
+/// use client::boop::Failure;
+///
+/// assert!(Failure::from(NotSent::Expired).is_safe_to_retry());
+/// assert!(!Failure::NoAnswer.is_safe_to_retry(), "it may have been paid");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// It never left: asking again is safe.
@@ -219,6 +227,15 @@ pub enum CloseReason {
 }
 
 /// What happened at the glass.
+///
+/// ```
+/// use client::boop::{Capture, Sample, Scan};
+/// use model::{Secret, Side};
+///
+/// let template = Sample::Template(Secret::new("cGFsbQ=="));
+/// let scan = Scan::Captured(Capture { sample: template, side: Side::Left, quality: 91 });
+/// assert!(!format!("{scan:?}").contains("cGFsbQ"), "a palm prints nothing");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scan {
     /// A palm was read.

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 model::settings! {
     /// A dialect's manners on the line. The defaults are those of BOOP's vendors and scanners.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let impatient = client::Preset { answer_within: Duration::from_secs(3), ..client::Preset::default() };
+    /// assert_eq!(impatient.ping_every, Duration::from_secs(30));
+    /// ```
     pub struct Preset {
         /// How long opening a connection may take: name, TCP, TLS and upgrade together.
         pub connect_within: Duration = Duration::from_secs(10), 100..=300_000, Choice;

@@ -1,6 +1,7 @@
 //! What an application holds of a machine at work: asks with their answers, events, state, and the way out.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -49,6 +50,12 @@ pub(crate) struct Handle<C, E: Sort> {
     state: watch::Receiver<State>,
     finish: Arc<watch::Sender<bool>>,
     clock: Clock,
+}
+
+impl<C, E: Sort> fmt::Debug for Handle<C, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.state.borrow().label())
+    }
 }
 
 impl<C, E: Sort> Clone for Handle<C, E> {

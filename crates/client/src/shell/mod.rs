@@ -28,6 +28,33 @@ use crate::machine::Machine;
 ///
 /// `make` is given a seed and the time. Commands may come while it works; events go to the listener.
 ///
+/// ```
+/// use client::boop::{Vendor, VendorConfig, VendorEvent};
+/// use client::{Endpoint, State, drive};
+/// use model::Secret;
+/// use tokio::sync::{mpsc, oneshot};
+///
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// # runtime.block_on(async {
+/// # let url = client::rehearsal::boop().await?;
+/// let config = VendorConfig::new("ven_test_bakery7", Secret::new("sk_test_Qm41"));
+/// let (_commands, taken) = mpsc::channel(16);
+/// let (leave, left) = oneshot::channel();
+/// let mut leave = Some(leave);
+/// let listener = |event: VendorEvent| {
+///     if event == VendorEvent::State(State::Authenticated)
+///         && let Some(leave) = leave.take()
+///     {
+///         leave.send(()).ok();
+///     }
+/// };
+/// let shutdown = async { drop(left.await) };
+/// drive(Endpoint::new(&url), |seed, now| Vendor::new(config, seed, now), taken, shutdown, listener).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`BadEndpoint`] before the first attempt. What happens after that, the machine tells.
