@@ -241,6 +241,7 @@ impl Group {
         self.progress(turn, operation, note);
         self.arm(turn.timers, operation);
         self.left_alone(turn, operation);
+        self.offer(turn, operation);
         Taken::Again
     }
 
