@@ -44,7 +44,10 @@ impl Device {
 impl Group {
     /// A performer's session was let in.
     pub(crate) fn device_came(&mut self, turn: &mut Turn<'_>, from: Route, id: DeviceId, epoch: Epoch) {
-        let fresh = || Device { session: None, epoch, presence: Presence::Offline, load: BTreeSet::new() };
+        let has_it =
+            |operation: &&OperationId| self.operations.get(operation).is_some_and(|work| work.offered.contains(&id));
+        let load = || self.running.iter().filter(has_it).copied().collect();
+        let fresh = || Device { session: None, epoch, presence: Presence::Offline, load: load() };
         let device = self.devices.entry(id.clone()).or_insert_with(fresh);
         device.session = Some(from);
         device.epoch = epoch;
