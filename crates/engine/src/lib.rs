@@ -198,8 +198,9 @@ impl Partition {
                 Timer::Operation(id, operation) => {
                     self.with(&id, now, out, |group, turn| group.operation_due(turn, operation));
                 }
-                Timer::Principal(id, principal) => {
-                    self.with(&id, now, out, |group, turn| group.principal_due(turn, &principal));
+                Timer::Mail(id, principal) => self.with(&id, now, out, |group, turn| group.mail_due(turn, &principal)),
+                Timer::Windows(id, principal) => {
+                    self.with(&id, now, out, |group, turn| group.windows_due(turn, &principal));
                 }
                 Timer::Parting(route) => {
                     if let Some(id) = self.routes.get(&route).cloned() {

@@ -36,26 +36,17 @@ impl Mail {
     }
 }
 
-impl Known {
-    fn deadline(&self) -> Option<Timestamp> {
-        let mail = self.mail.iter().map(|mail| mail.until).min();
-        let windows = self.windows.iter().filter_map(Window::empty_at).max();
-        match (mail, windows) {
-            (Some(mail), Some(windows)) => Some(mail.min(windows)),
-            (mail, windows) => mail.or(windows),
-        }
-    }
-}
-
 impl Group {
     /// Lends the windows a session wants, with their history if there is one.
-    pub(crate) fn lend(&mut self, principal: &PrincipalId, wanted: Vec<Window>) -> Vec<Window> {
+    pub(crate) fn lend(&mut self, timers: &mut Timers, principal: &PrincipalId, wanted: Vec<Window>) -> Vec<Window> {
         let Some(known) = self.known.get_mut(principal) else { return wanted };
         let mut lend = |fresh: Window| {
             let at = known.windows.iter().position(|window| window.name() == fresh.name());
             at.map_or(fresh, |at| known.windows.swap_remove(at))
         };
-        wanted.into_iter().map(&mut lend).collect()
+        let lent = wanted.into_iter().map(&mut lend).collect();
+        self.arm_principal(timers, principal);
+        lent
     }
 
     /// Takes lent windows back; of two histories of one limit the fuller is kept.
@@ -138,11 +129,18 @@ impl Group {
         self.arm_principal(turn.timers, principal);
     }
 
-    /// Mail that is too old is given up; windows that have slid empty are forgotten.
-    pub(crate) fn principal_due(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId) {
+    /// Windows that have slid empty are forgotten.
+    pub(crate) fn windows_due(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId) {
         let Some(known) = self.known.get_mut(principal) else { return };
         let now = turn.now.at;
         known.windows.retain(|window| window.empty_at().is_some_and(|at| at > now));
+        self.arm_principal(turn.timers, principal);
+    }
+
+    /// Mail that is too old is given up.
+    pub(crate) fn mail_due(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId) {
+        let Some(known) = self.known.get_mut(principal) else { return };
+        let now = turn.now.at;
         let (old, kept) = std::mem::take(&mut known.mail).into_iter().partition(|mail: &Mail| mail.until <= now);
         known.mail = kept;
         let old: VecDeque<Mail> = old;
@@ -176,13 +174,15 @@ impl Group {
         self.happened(turn, Happening::Alert(Alert::GivenUp { operation, principal: principal.clone() }));
     }
 
-    /// Sets the principal's next deadline, or forgets it when nothing is kept for it.
+    /// Sets the principal's next deadlines, or forgets it when nothing is kept for it.
     fn arm_principal(&mut self, timers: &mut Timers, principal: &PrincipalId) {
-        let timer = Timer::Principal(self.id.clone(), principal.clone());
-        let deadline = self.known.get(principal).and_then(Known::deadline);
-        if deadline.is_none() {
+        let known = self.known.get(principal);
+        let mail = known.and_then(|known| known.mail.iter().map(|mail| mail.until).min());
+        let windows = known.and_then(|known| known.windows.iter().filter_map(Window::empty_at).max());
+        if mail.is_none() && windows.is_none() {
             self.known.remove(principal);
         }
-        timers.set(timer, deadline);
+        timers.set(Timer::Mail(self.id.clone(), principal.clone()), mail);
+        timers.set(Timer::Windows(self.id.clone(), principal.clone()), windows);
     }
 }

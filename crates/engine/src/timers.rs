@@ -15,8 +15,10 @@ pub(crate) enum Timer {
     Grace(GroupId, DeviceId),
     /// The next thing in an operation's life.
     Operation(GroupId, OperationId),
-    /// The oldest mail, or windows that have slid empty.
-    Principal(GroupId, PrincipalId),
+    /// A principal's oldest mail.
+    Mail(GroupId, PrincipalId),
+    /// A principal's windows that have slid empty.
+    Windows(GroupId, PrincipalId),
     /// Takeovers that no longer count.
     Damping(GroupId, Box<str>),
 }
