@@ -29,6 +29,7 @@ use model::{
     Commit, CommitError, Credential, CredentialId, DeviceRow, GroupId, Loaded, Member, MemberId, NetworkId,
     OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Wall,
 };
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use crate::{Account, Inspect, LateAnswer, Store, StoreError};
@@ -252,6 +253,8 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(PATIENCE)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Else some statements are prepared again for each new value.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Turning the log on may wait for others, and answers with the mode.
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
