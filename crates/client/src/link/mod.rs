@@ -274,7 +274,11 @@ impl<K: PartialEq> Link<K> {
                 self.phase = Phase::Ended(ended.clone());
                 return;
             }
-            Phase::LoggedIn { since, .. } if now.since(*since) >= self.preset.stable_after => self.backoff.forgive(),
+            Phase::LoggedIn { since, .. }
+                if now.since(*since) >= self.preset.stable_after && self.preset.attempts_most != 1 =>
+            {
+                self.backoff.forgive();
+            }
             Phase::Dialing { .. } | Phase::LoggingIn { .. } | Phase::LoggedIn { .. } => {
                 if !self.backoff.fail(&self.preset) {
                     out.push(Output::Event(Change::Lost(lost.clone()).into()));

@@ -29,7 +29,7 @@ model::settings! {
         pub hint_most: Duration = Duration::from_secs(600), 1..=86_400_000, Choice;
         /// How long a session must last before the pauses begin small again.
         pub stable_after: Duration = Duration::from_secs(60), 1..=3_600_000, Choice;
-        /// After how many failed attempts in a row to give up; 0 for never.
+        /// After how many failed attempts in a row to give up; 0 for never, 1 for one connection however long it lasts.
         pub attempts_most: u32 = 0, 0..=1_000_000, Choice;
         /// How many messages wait for a login.
         pub queue_messages: usize = 100, 0..=100_000, Choice;
@@ -41,7 +41,7 @@ model::settings! {
 }
 
 impl Preset {
-    /// One attempt and no second, for looking whether a server is there.
+    /// One connection and no second, for looking whether a server is there.
     #[must_use]
     pub fn once() -> Self {
         Self { attempts_most: 1, ..Self::default() }

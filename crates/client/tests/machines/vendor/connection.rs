@@ -128,6 +128,18 @@ fn pauses_grow_until_a_stable_session_and_not_after_a_short_one() {
 }
 
 #[test]
+fn one_connection_is_one_however_long_it_lasts() {
+    let mut stage = logged_in(VendorConfig { preset: Preset::once(), ..config() });
+    stage.now = stage.seconds_on(3_600);
+    let lost = Lost::Broken("cable".to_owned());
+    let given_up = Ended::GaveUp { attempts: 1, last: lost.clone() };
+    assert_eq!(
+        stage.lost(lost.clone()),
+        [Output::Event(VendorEvent::Lost(lost)), Output::Event(VendorEvent::State(State::Closed(given_up))),]
+    );
+}
+
+#[test]
 fn a_server_that_asks_to_be_left_alone_is() {
     let pause = |out: &[Output<VendorEvent>]| match out.last() {
         Some(Output::Event(VendorEvent::State(State::Connecting { pause, .. }))) => *pause,
