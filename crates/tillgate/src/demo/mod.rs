@@ -75,6 +75,9 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<()> {
 
 async fn play(demo: &Demo, configuration: &Configuration, data: &Path, fate: &'static str) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
+    if let Some(file) = &demo.ready_file {
+        words::remove_ready_file(file)?;
+    }
     let mut store: Sqlite = place::own(data)?;
     let keys = secrets::keys(data, &mut store)?;
     people::register(&mut store)?;

@@ -1,7 +1,9 @@
 //! What a demo says about itself: to people on stdout, to programs in the ready file.
 
 use std::path::Path;
+use std::{fs, io};
 
+use anyhow::Context;
 use serde::Serialize;
 
 use super::people::{ABOUT, IDA};
@@ -61,6 +63,16 @@ pub(super) fn write_ready_file(file: &Path, places: &Places<'_>, keys: &Keys) ->
         },
     };
     write_whole(file, &serde_json::to_vec_pretty(&ready)?, 0o600)
+}
+
+/// Removes the ready file of an earlier demo: whoever waits for it must not find the old one.
+pub(super) fn remove_ready_file(file: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove the old {}", file.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// What people read: the keys, who is registered, and lines to paste.
