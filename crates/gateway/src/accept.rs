@@ -134,9 +134,81 @@ impl Drop for Socket {
 mod tests {
     use std::cell::RefCell;
     use std::mem::size_of;
+    use std::sync::Arc;
+
+    use model::{Class, Frame, Now, Route, Timestamp};
+    use node::{Input, Output, Wire};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::task::LocalSet;
 
     use super::*;
+    use crate::clock::RealClock;
+    use crate::machine::Machine;
+    use crate::running::House;
+    use crate::settings::Settings;
     use crate::slot::Slot;
+    use crate::storage::Desks;
+
+    /// Says every text back.
+    struct Echo;
+
+    impl Machine for Echo {
+        fn route(&mut self) -> Route {
+            Route { core: 0, slot: 1 }
+        }
+
+        fn handle(&mut self, _: Now, input: Input<'_>, out: &mut Vec<Output>) {
+            let (route, wire) = match input {
+                Input::Open { route, .. } => (route, Wire::Accept),
+                Input::Frame { route, frame: Frame::Text(text) } => {
+                    (route, Wire::Send { text: text.to_owned().into(), class: Class::Answer })
+                }
+                _ => return,
+            };
+            out.push(Output::Wire { route, wire });
+        }
+
+        fn deadline(&self) -> Option<Timestamp> {
+            None
+        }
+
+        fn loading(&self) -> usize {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn a_narrow_pipe_in_memory_does_as_well_as_a_socket() {
+        let settings = Settings { cores: 1, ..Settings::default() };
+        let house = Arc::new(House::new(settings, Arc::new(RealClock::start()), "test".into()));
+        let core = Core::new(0, Box::new(Echo), Arc::clone(&house), Desks::new(false).desk);
+        let (near, far) = duplex(7);
+        let story = async {
+            let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+            let stage = Stage::begin(&core, far, peer, Room::Free);
+            let life = tokio::task::spawn_local(Life { stage, _ticket: Socket::new(&core) });
+            let (mut reader, mut writer) = tokio::io::split(near);
+            let say = async {
+                let mut bytes = bytes::BytesMut::from(
+                    "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                );
+                for message in [websocket::Message::text("one"), websocket::Message::Close(websocket::Close::EMPTY)] {
+                    websocket::encode(&message, websocket::Role::Client, 5, &mut bytes);
+                }
+                writer.write_all(&bytes).await.unwrap();
+            };
+            let mut heard = Vec::new();
+            let (_, read) = tokio::join!(say, reader.read_to_end(&mut heard));
+            read.unwrap();
+            assert!(heard.starts_with(b"HTTP/1.1 101 "));
+            assert!(heard.ends_with(b"\r\n\r\n\x81\x03one\x88\x00"), "{:?}", String::from_utf8_lossy(&heard));
+            drop((reader, writer));
+            life.await.unwrap();
+        };
+        LocalSet::new().run_until(story).await;
+        assert_eq!(house.sockets(), 0);
+    }
 
     #[test]
     fn an_idle_connection_is_one_small_future_and_one_small_slot() {
