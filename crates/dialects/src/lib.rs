@@ -131,6 +131,14 @@ mod tests {
         assert!(rules(&config, Dialect::Modulus, "payment").is_none());
     }
 
+    /// Thousands of idle sockets wait in these. Raise a line only knowingly.
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<boop::Requester>() <= 256, "{}", size_of::<boop::Requester>());
+        assert!(size_of::<boop::Performer>() <= 168, "{}", size_of::<boop::Performer>());
+        assert!(size_of::<Session>() <= 16);
+    }
+
     #[test]
     fn a_door_nobody_serves_has_no_machine() {
         let config = Config::default();
