@@ -208,7 +208,7 @@ impl Group {
             }
             Settled::Again { note } => self.goes_on(turn, operation, &device, taken_back, note),
         };
-        if turn.routes.contains_key(&from) {
+        if self.sessions.contains_key(&from) {
             turn.answer(from, ask, Tell::Taken { operation: Some(operation), key, taken });
         }
         self.offer_short(turn);
