@@ -29,7 +29,7 @@
 //! | no scanner protocol is public | ours, after the vendor's form |
 //!
 //! Absent: `http.rs` (the REST calls) and `hooks.rs` (BOOP documents no webhooks). Of the three documented forms of
-//! the vendor's socket the primary one is spoken; the other two differ only in [`wire`] and in how they log in.
+//! the vendor's socket the primary one is spoken; the other two differ only in `wire` and in how they log in.
 
 mod choices;
 mod codes;
