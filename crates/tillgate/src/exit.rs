@@ -76,12 +76,11 @@ impl fmt::Display for Ended {
 
 impl std::error::Error for Ended {}
 
-/// Says on stderr why a command ended, and gives its number. A reader of stdout that went away is no failure.
+/// Says on stderr why a command ended, and gives its number. A reader of stdout that went away is no failure, unless
+/// the command says what is lost by it.
 pub(crate) fn explain(error: &anyhow::Error) -> Exit {
-    let is_reader_gone = error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe));
-    if is_reader_gone && error.downcast_ref::<Ended>().is_none() {
+    let outermost = error.chain().next().and_then(|cause| cause.downcast_ref::<io::Error>());
+    if outermost.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Good;
     }
     talk::say(format_args!("tillgate: {error:#}"));

@@ -74,10 +74,26 @@ fn put(place: &Place) -> anyhow::Result<()> {
         members.push(written.into_member().with_context(|| format!("member {number} on stdin"))?);
     }
     ensure!(!members.is_empty(), "no member on stdin; `tillgate members put --help` shows how one is written");
-    let mut store = place::attach_or_make(&place.configuration()?)?;
+    let configuration = place.configuration()?;
+    for member in &members {
+        use_registry_names(member, &configuration.dialects.boop.attribute_synonyms)
+            .with_context(|| format!("member {}", member.id))?;
+    }
+    let mut store = place::attach_or_make(&configuration)?;
     for member in &members {
         store.put_member(member).map_err(place::explain).with_context(|| format!("member {}", member.id))?;
         talk::data(&member.id)?;
+    }
+    Ok(())
+}
+
+/// Refuses an attribute under a name that vendors may ask with, but that is looked up under another.
+fn use_registry_names(member: &Member, synonyms: &[String]) -> anyhow::Result<()> {
+    let fold = |name: &str| name.trim().replace('_', "-");
+    for (asked, registry) in synonyms.iter().filter_map(|pair| pair.split_once('=')) {
+        if let Some(name) = member.attributes.keys().find(|name| fold(name) == fold(asked)) {
+            bail!("attribute {name:?}: expected {:?}, the registry's name of it", fold(registry));
+        }
     }
     Ok(())
 }

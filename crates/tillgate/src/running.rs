@@ -1,5 +1,6 @@
 //! What `serve` and `demo` share: starting the gateway on a store, and running it until a signal.
 
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -33,6 +34,7 @@ pub(crate) async fn start(configuration: &Configuration, store: Sqlite) -> anyho
     let reader = store.reader().map_err(place::explain)?;
     let reader = Box::new(move |group: &GroupId, key: &RequestKey| reader.earlier(group, key));
     let storage = Storage { store: Box::new(store), reader: Some(reader) };
+    refuse_a_shared_port(configuration.server.listen.0)?;
     let mut gateway = Gateway::new(vec![configuration.server.listen.0]);
     gateway.settings = configuration.gateway.clone();
     gateway.version = env!("CARGO_PKG_VERSION").into();
@@ -49,6 +51,12 @@ pub(crate) async fn start(configuration: &Configuration, store: Sqlite) -> anyho
     .await?;
     ensure!(is_ready, "the data was not loaded within {} s; the log says why", READY_WITHIN.as_secs());
     Ok(running)
+}
+
+/// The gateway's sockets share their port with each other, and so with another gateway, which would get every second
+/// connection. A socket that shares with nobody finds out.
+fn refuse_a_shared_port(address: SocketAddr) -> anyhow::Result<()> {
+    TcpListener::bind(address).map(drop).with_context(|| format!("cannot listen on {address}"))
 }
 
 fn explain(error: StartError) -> anyhow::Error {

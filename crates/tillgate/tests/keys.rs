@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{ended, run, snapshot, tillgate};
+use common::{ended, run, snapshot, squeezed, tillgate};
 use serde_json::Value;
 
 fn keys(data: &Path, arguments: &[&str]) -> common::Said {
@@ -35,7 +35,9 @@ fn a_key_lives_from_create_to_revoke() {
     let created = tell("create … --name", keys(data, &[&VENDOR[..], &["--name", "Harbour Bakery"]].concat()));
     let id = created.split_whitespace().find(|word| word.starts_with("key_")).unwrap().to_owned();
     let secret = created.split_whitespace().find(|word| word.starts_with("sk_live_")).unwrap().to_owned();
-    tell("create --json … --permission", keys(data, &[&SCANNER[..], &["--json", "--permission", "scan"]].concat()));
+    tell("create --json", keys(data, &[&SCANNER[..], &["--json"]].concat()));
+    let only = ["--name", "Door", "--permission", "kind:entrance", "--permission", "attribute:email", "--json"];
+    tell("create --permission …", keys(data, &[&VENDOR[..], &only].concat()));
     tell("list", keys(data, &["list"]));
     tell("list --role performer --json", keys(data, &["list", "--role", "performer", "--json"]));
     tell("show", keys(data, &["show", &id]));
@@ -47,18 +49,32 @@ fn a_key_lives_from_create_to_revoke() {
     tell("show the revoked one", keys(data, &["show", &id, "--json"]));
     tell("show nothing", keys(data, &["show", "key_nobody"]));
     assert_eq!(story.matches(&secret).count(), 1, "a secret is shown once");
-    snapshot("keys_life.txt", &story);
+    snapshot("keys_life.txt", &squeezed(&story));
 }
 
 #[test]
 fn what_cannot_be_is_refused_with_what_would_be_right() {
     let data = tempfile::tempdir().unwrap();
-    let table: [&[&str]; 8] = [
+    let table: [&[&str]; 10] = [
         &["create", "--dialect", "boop", "--role", "requester"],
         &["create", "--dialect", "boop", "--role", "performer", "--group", "ven_1"],
         &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--device", "pvs_1"],
         &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--vendor-id", "ven_2"],
         &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--no-websocket"],
+        &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--permission", "kind:payments"],
+        &[
+            "create",
+            "--dialect",
+            "boop",
+            "--role",
+            "performer",
+            "--group",
+            "ven_1",
+            "--device",
+            "pvs_1",
+            "--permission",
+            "x",
+        ],
         &["create", "--dialect", "boop", "--role", "admin", "--group", "ven_1"],
         &["create", "--dialect", "modulus", "--role", "requester", "--group", "shop"],
         &["create", "--dialect", "bop", "--role", "requester", "--group", "ven_1"],
@@ -90,6 +106,24 @@ fn twenty_thousand_keys_are_made_in_seconds_and_all_differ() {
     assert_eq!(made[0]["subject"], "ven_bakery-1");
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert_eq!(as_json(&keys(data.path(), &["list", "--json"]).good()).len(), 20_000);
+}
+
+#[test]
+fn secrets_that_nobody_could_read_are_a_failure() {
+    let data = tempfile::tempdir().unwrap();
+    let mut child = tillgate()
+        .arg("keys")
+        .args(VENDOR)
+        .arg("--data")
+        .arg(data.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not be written out"));
 }
 
 #[test]

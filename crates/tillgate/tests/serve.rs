@@ -112,6 +112,15 @@ fn a_second_gateway_on_the_same_folder_is_refused() {
 }
 
 #[test]
+fn a_port_is_not_shared_with_another_gateway() {
+    let house = House::new();
+    let other = house.folder.path().join("other");
+    let said = ended(tillgate().args(["serve", "--listen", house.server.listen(), "--data"]).arg(other));
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+    assert!(said.err.contains("cannot listen on"), "{}", said.err);
+}
+
+#[test]
 fn a_revoked_key_ends_its_session_within_a_second() {
     let house = House::new();
     let line = Line::open(&house.server.url("/ws/vendor"), &house.key.secret);

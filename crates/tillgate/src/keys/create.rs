@@ -1,6 +1,7 @@
 //! `tillgate keys create`.
 
 use anyhow::Context;
+use dialects::boop::Kind;
 use model::{Dialect, Permissions, Role};
 use store::Store;
 
@@ -41,6 +42,11 @@ fn holders(create: &Create) -> anyhow::Result<Vec<Holder>> {
                 Holder::vendor(&create.network, &numbered(vendor), name)?
             }
             Role::Performer => {
+                if !create.permissions.is_empty() {
+                    return Err(Ended::usage(
+                        "--permission is for requesters; a boop scanner has nothing to be permitted",
+                    ));
+                }
                 let device = create.device.as_deref();
                 let device =
                     device.ok_or_else(|| Ended::usage("a boop performer is a scanner: name it with --device"))?;
@@ -49,11 +55,26 @@ fn holders(create: &Create) -> anyhow::Result<Vec<Holder>> {
             Role::Admin => return Err(Ended::usage("boop has no admin keys; there are requester and performer")),
         };
         if !create.permissions.is_empty() {
+            create.permissions.iter().try_for_each(|permission| is_permission(permission))?;
             holder.permissions = Permissions::Only(create.permissions.iter().map(|one| one.as_str().into()).collect());
         }
         Ok(holder)
     };
     if create.count == 1 { Ok(vec![make(None)?]) } else { (1..=create.count).map(|n| make(Some(n))).collect() }
+}
+
+/// Refuses what no BOOP key can be permitted, so that a slip of the pen does not lock a vendor out.
+fn is_permission(text: &str) -> anyhow::Result<()> {
+    match text.split_once(':') {
+        Some(("kind", kind)) if Kind::parse(kind).is_some() => Ok(()),
+        Some(("attribute", name)) if !name.is_empty() => Ok(()),
+        Some(_) | None => {
+            let kinds = Kind::ALL.map(|kind| format!("kind:{}", kind.name())).join(", ");
+            Err(Ended::usage(format!(
+                "--permission {text:?}: expected {kinds}, or attribute:NAME such as attribute:email"
+            )))
+        }
+    }
 }
 
 /// The vendor's id, under whichever of its two names it was given.

@@ -25,6 +25,8 @@ With --json every key is one JSON object on a line of its own.";
 const AFTER_CREATE: &str = "\
 boop: a requester is a vendor, whose id is its group: --vendor-id (or --group). A performer is a scanner of a vendor:
 --device and --group (or --vendor-id). With --count N the keys are of N vendors or scanners, numbered -1 to -N.
+Permissions of a vendor are kind:payment, kind:entrance, kind:membership, kind:age_verification and attribute:NAME. With
+any of them, everything else is refused: a vendor that may take payments and see an email needs both.
 
 The secret has 256 random bits and is shown this once; the store keeps its digest.";
 
