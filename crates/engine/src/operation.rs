@@ -114,18 +114,19 @@ impl Operation {
         }
     }
 
-    /// Whether it may go to a performer that has not got it. Restored work may have been offered before: where
+    /// Whether it may go to a performer that has not got it, in time. Restored work may have been offered before: where
     /// that must never happen twice, or its time to be delivered is over, it only waits for answers.
     pub(crate) fn may_be_offered(&self, now: Timestamp) -> bool {
+        let in_time = self.deliver_by.is_none_or(|by| now < by);
         let open = match &self.state {
-            State::Waiting => true,
+            State::Waiting => in_time,
             State::Offered { .. } => self.target == Target::AnyOfGroup,
             State::Started | State::Held { .. } | State::Settling { .. } | State::Orphaned | State::Ended { .. } => {
                 false
             }
         };
-        let again = self.rules.reoffer != Reoffer::Never && self.deliver_by.is_none_or(|by| now < by);
-        open && (again || !self.restored)
+        let again = self.rules.reoffer != Reoffer::Never && in_time;
+        open && now < self.answer_by && (again || !self.restored)
     }
 
     /// Waits for the answer to an offer said now, and says it again when its kind of work wants that.
