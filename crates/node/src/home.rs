@@ -35,6 +35,8 @@ pub(crate) struct Step<'a> {
     pub(crate) now: Now,
     pub(crate) dialects: &'a Arc<dialects::Config>,
     pub(crate) tickets: &'a mut u64,
+    /// Nothing waits for company any more: we are going away.
+    pub(crate) draining: bool,
     pub(crate) said: &'a mut VecDeque<Said>,
     pub(crate) out: &'a mut Vec<Output>,
 }
@@ -199,7 +201,8 @@ impl Home {
         if live.in_flight.is_some() {
             return;
         }
-        let lazy_due = live.lazy_since.is_some_and(|since| since.after(LAZY_WRITES) <= step.now.at);
+        let due = |since: Timestamp| step.draining || since.after(LAZY_WRITES) <= step.now.at;
+        let lazy_due = live.lazy_since.is_some_and(due);
         if live.writes.is_empty() && live.settles.is_empty() && !lazy_due {
             return;
         }

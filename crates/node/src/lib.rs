@@ -15,6 +15,7 @@ pub use port::{Ending, Input, Mail, Note, Output, Wire};
 pub use slot::{LINE_BYTES, LINE_FRAMES};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,7 +214,12 @@ impl Node {
     fn session(&mut self, now: Now, id: u64, input: model::Input<'_>, out: &mut Vec<Output>) {
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else { return };
         let mut outputs = std::mem::take(&mut self.scratch);
-        slot.session.handle(now, input, &mut outputs);
+        let handled = catch_unwind(AssertUnwindSafe(|| slot.session.handle(now, input, &mut outputs)));
+        if handled.is_err() {
+            outputs.clear();
+            self.scratch = outputs;
+            return self.close(id, Reason::Fault, out);
+        }
         for output in outputs.drain(..) {
             self.output(now, id, output, out);
         }
@@ -390,6 +396,7 @@ impl Node {
 
     fn drain(&mut self, now: Now, spread: Duration, out: &mut Vec<Output>) {
         self.draining = true;
+        self.touched.extend(self.homes.keys());
         let ids: Vec<u64> = self.slots.keys().copied().collect();
         let many = u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
         for (turn, id) in (1_u32..).zip(ids) {
@@ -519,7 +526,7 @@ impl Node {
     ) {
         let Some(home) = self.homes.get_mut(&partition) else { return };
         let (dialects, tickets, said) = (&self.config.dialects, &mut self.tickets, &mut self.said);
-        step(home, &mut Step { now, dialects, tickets, said, out });
+        step(home, &mut Step { now, dialects, tickets, draining: self.draining, said, out });
         self.touched.insert(partition);
     }
 
