@@ -28,7 +28,8 @@ pub(crate) struct Group {
     pub(crate) known: BTreeMap<PrincipalId, Known>,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) operations: BTreeMap<OperationId, Operation>,
-    pub(crate) keys: BTreeMap<RequestKey, OperationId>,
+    /// What is remembered under each key; a key may be used again and again.
+    pub(crate) keys: BTreeSet<(RequestKey, OperationId)>,
     /// Operations without an outcome.
     pub(crate) running: BTreeSet<OperationId>,
     /// Those of them that some device had no room for.
@@ -62,7 +63,7 @@ impl Group {
             known: BTreeMap::new(),
             devices: BTreeMap::new(),
             operations: BTreeMap::new(),
-            keys: BTreeMap::new(),
+            keys: BTreeSet::new(),
             running: BTreeSet::new(),
             short: BTreeSet::new(),
             stream: Stream::new(fence),
@@ -77,7 +78,13 @@ impl Group {
 
     /// Whether memory still has an operation under that key.
     pub(crate) fn knows(&self, key: &RequestKey) -> bool {
-        self.keys.contains_key(key)
+        self.latest(key).is_some()
+    }
+
+    /// The latest operation memory has under that key.
+    pub(crate) fn latest(&self, key: &RequestKey) -> Option<OperationId> {
+        let bound = |number| (key.clone(), OperationId::from_number(number));
+        self.keys.range(bound(0)..=bound(u64::MAX)).next_back().map(|(_, operation)| *operation)
     }
 
     /// The session a principal's news go to: the one that asked, or else its newest.

@@ -207,9 +207,7 @@ impl Group {
         if work.is_running() {
             self.running.insert(work.id);
         }
-        if self.keys.get(&work.key).is_none_or(|known| *known < work.id) {
-            self.keys.insert(work.key.clone(), work.id);
-        }
+        self.keys.insert((work.key.clone(), work.id));
         timers.set(Timer::Operation(self.id.clone(), work.id), work.deadline());
         self.operations.insert(work.id, work);
     }

@@ -150,7 +150,7 @@ impl Group {
     ) {
         let (found, key) = match &answer.which {
             Which::Id(operation) => (Some(*operation), None),
-            Which::Key(key) => (self.keys.get(key).copied(), Some(key.clone())),
+            Which::Key(key) => (self.latest(key), Some(key.clone())),
         };
         let Some(device) = self.device_behind(from) else {
             return turn.answer(from, id, Tell::Taken { operation: found, key, taken: Taken::NotYours });

@@ -27,7 +27,7 @@ impl Group {
         let Some(session) = self.commanding(from, Role::Requester) else { return refuse(turn, Refusal::Full) };
         let principal = std::sync::Arc::clone(&session.principal);
         if submit.rules.repeat != Repeat::Run {
-            if let Some(known) = self.keys.get(&submit.key).copied() {
+            if let Some(known) = self.latest(&submit.key) {
                 return self.repeated(turn, from, id, &submit, &principal.id, known);
             }
             if let Some(row) = earlier {
@@ -80,7 +80,7 @@ impl Group {
         turn.answer(from, id, Tell::Accepted { operation, key: submit.key.clone() });
         self.running.insert(operation);
         turn.places.insert(operation, self.id.clone());
-        self.keys.insert(submit.key, operation);
+        self.keys.insert((submit.key, operation));
         self.operations.insert(operation, work);
         self.happened(turn, Happening::Accepted { operation, kind: submit.kind });
         if submit.answer_by.min(submit.deliver_by.unwrap_or(submit.answer_by)) <= turn.now.at {
@@ -95,7 +95,7 @@ impl Group {
     /// or is taken back when the decision is that it goes on.
     pub(crate) fn cancel(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, key: RequestKey) {
         let found = self.commanding(from, Role::Requester).and_then(|session| {
-            let operation = *self.keys.get(&key)?;
+            let operation = self.latest(&key)?;
             let work = self.operations.get(&operation)?;
             (work.is_running() && work.requester == session.principal.id).then_some(operation)
         });
@@ -154,10 +154,8 @@ impl Group {
             }
             State::Ended { .. } => {
                 turn.places.remove(&operation);
-                if let Some(work) = self.operations.remove(&operation)
-                    && self.keys.get(&work.key) == Some(&operation)
-                {
-                    self.keys.remove(&work.key);
+                if let Some(work) = self.operations.remove(&operation) {
+                    self.keys.remove(&(work.key, operation));
                 }
             }
         }
