@@ -159,6 +159,12 @@ fn members_are_put_shown_and_listed() {
             r#"{"id":"usr_c","palms":[{"template":"cGFsbQ==","side":"left"}]}"#,
         ),
     );
+    for (what, member) in [
+        ("put a name that is a synonym", r#"{"id":"usr_f","attributes":{"age_verified":{"value":true}}}"#),
+        ("put a palm that is none", r#"{"id":"usr_e","palms":[{"side":"left"}]}"#),
+    ] {
+        tell(what, common::feed(["members", "put", "--data", data], member));
+    }
     tell(
         "put with less than nothing",
         common::feed(["members", "put", "--data", data], r#"{"id":"usr_d","balance":{"minor":-1,"currency":"EUR"}}"#),
