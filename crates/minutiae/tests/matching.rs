@@ -1,5 +1,11 @@
 //! Owners get in, strangers do not, and the number of threads changes nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "helpers of tests fail by panicking, on numbers the tests chose"
+)]
+
 mod common;
 
 use std::num::NonZeroUsize;

@@ -1,5 +1,11 @@
 //! Fingers and presses are what their seeds say, everywhere.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "helpers of tests fail by panicking, on numbers the tests chose"
+)]
+
 use minutiae::synthesis::{Finger, Level, Pattern, Press};
 
 /// FNV-1a, so that the expected bytes fit on a line.

@@ -18,7 +18,7 @@ pub use enrolment::{Enrolment, EnrolmentError, MAX_ENROLLED_VIEWS};
 pub use gallery::{Candidate, Gallery};
 use local::Local;
 pub use print::{MAX_SPOTS, Print};
-pub use score::{PASS_MARK, Score};
+pub use score::{PASS_MARK, PASS_RAW, Score};
 
 /// Fewer minutiae than this cannot be compared.
 const MIN_SPOTS: usize = 4;

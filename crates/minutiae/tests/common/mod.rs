@@ -8,7 +8,7 @@ use minutiae::template::View;
 use minutiae::{Image, extract};
 
 /// The view of one press; the seeds are in the message when there is none.
-pub fn view(finger: &Finger, press: u64, level: Level) -> View {
+pub(crate) fn view(finger: &Finger, press: u64, level: Level) -> View {
     match extract(&finger.impression(&Press::draw(press, level))) {
         Ok(reading) => reading.into_view(),
         Err(error) => panic!("{finger:?} press {press} {level:?}: {error}"),
@@ -16,18 +16,18 @@ pub fn view(finger: &Finger, press: u64, level: Level) -> View {
 }
 
 /// The print of one press.
-pub fn print(finger: &Finger, press: u64, level: Level) -> Print {
+pub(crate) fn print(finger: &Finger, press: u64, level: Level) -> Print {
     Print::new(&view(finger, press, level))
 }
 
 /// An image drawn by a function of the place.
-pub fn drawn(width: u32, height: u32, dpi: u16, grey: impl Fn(u32, u32) -> u8) -> Image {
+pub(crate) fn drawn(width: u32, height: u32, dpi: u16, grey: impl Fn(u32, u32) -> u8) -> Image {
     let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| grey(x, y)).collect();
     Image::new(width, height, dpi, pixels).unwrap()
 }
 
 /// An image enlarged and turned about its middle, as another reader would have seen it.
-pub fn seen_by_another(image: &Image, dpi: u16, degrees: f32) -> Image {
+pub(crate) fn seen_by_another(image: &Image, dpi: u16, degrees: f32) -> Image {
     let scale = f32::from(dpi) / f32::from(image.dpi());
     let (width, height) = (image.width() as f32, image.height() as f32);
     let (sin, cos) = degrees.to_radians().sin_cos();
@@ -53,10 +53,10 @@ pub fn seen_by_another(image: &Image, dpi: u16, degrees: f32) -> Image {
 }
 
 /// Small, seeded dice for the tests.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -64,7 +64,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 }
