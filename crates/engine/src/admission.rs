@@ -139,7 +139,7 @@ impl Group {
         if let Some(name) = &single {
             self.singles.entry(name.clone()).or_default().holder = Some(from);
         }
-        let windows = self.lend(turn.timers, &principal.id, windows);
+        let windows = self.lend(turn, &principal.id, windows);
         let owed = if role == Role::Requester { self.owed(&principal.id) } else { 0 };
         let who = principal.id.clone();
         let session = Session {

@@ -36,16 +36,24 @@ impl Mail {
     }
 }
 
+impl Known {
+    /// Windows that have slid empty are forgotten.
+    fn forget_empty(&mut self, now: Timestamp) {
+        self.windows.retain(|window| window.empty_at().is_some_and(|at| at > now));
+    }
+}
+
 impl Group {
     /// Lends the windows a session wants, with their history if there is one.
-    pub(crate) fn lend(&mut self, timers: &mut Timers, principal: &PrincipalId, wanted: Vec<Window>) -> Vec<Window> {
+    pub(crate) fn lend(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId, wanted: Vec<Window>) -> Vec<Window> {
         let Some(known) = self.known.get_mut(principal) else { return wanted };
+        known.forget_empty(turn.now.at);
         let mut lend = |fresh: Window| {
             let at = known.windows.iter().position(|window| window.name() == fresh.name());
             at.map_or(fresh, |at| known.windows.swap_remove(at))
         };
         let lent = wanted.into_iter().map(&mut lend).collect();
-        self.arm_principal(timers, principal);
+        self.arm_principal(turn.timers, principal);
         lent
     }
 
@@ -132,8 +140,7 @@ impl Group {
     /// Windows that have slid empty are forgotten.
     pub(crate) fn windows_due(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId) {
         let Some(known) = self.known.get_mut(principal) else { return };
-        let now = turn.now.at;
-        known.windows.retain(|window| window.empty_at().is_some_and(|at| at > now));
+        known.forget_empty(turn.now.at);
         self.arm_principal(turn.timers, principal);
     }
 
