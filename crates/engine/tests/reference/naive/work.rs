@@ -1,0 +1,559 @@
+//! What becomes of a piece of work.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::Output;
+use model::{
+    Absent, Answer, AskId, Capacity, Certainty, DeviceId, FailCause, Happening, Late, Loaded, OperationId,
+    OperationRow, Outcome, PerformerLost, Presence, PrincipalId, Question, Refusal, Reoffer, Repeat, RequestKey,
+    RequesterLost, Role, Route, Rules, Settled, Submit, Taken, Target, Tell, Timestamp, Verdict, Which, Write,
+};
+
+use super::{Mail, Naive, State, Work};
+
+impl Naive {
+    pub(super) fn running(&self) -> impl Iterator<Item = &Work> {
+        self.work.iter().filter(|work| work.is_running())
+    }
+
+    pub(super) fn submit(&mut self, from: Route, id: AskId, submit: Submit, earlier: Option<OperationRow>) {
+        let key = submit.key.clone();
+        let refused = |why| Tell::Refused { key: key.clone(), why };
+        let commands = self.session(from).filter(|session| !session.displaced && session.role == Role::Requester);
+        let Some(principal) = commands.map(|session| Arc::clone(&session.principal)) else {
+            return self.answer(from, id, refused(Refusal::Full));
+        };
+        let known = self.latest(&key).and_then(|known| self.at(known));
+        let first = match (known, earlier) {
+            (Some(at), _) => Some((self.work[at].id, self.work[at].requester.clone(), self.work[at].body, None)),
+            (None, Some(row)) => {
+                let told = row.outcome.clone().map(|(outcome, _)| Tell::Outcome {
+                    operation: row.id,
+                    key: key.clone(),
+                    memo: row.memo.clone(),
+                    outcome,
+                });
+                Some((row.id, row.requester, row.body, told))
+            }
+            (None, None) => None,
+        };
+        if let Some((operation, requester, body, told)) = first {
+            let same = requester == principal.id && body == submit.body;
+            match submit.rules.repeat {
+                Repeat::Refuse => return self.answer(from, id, refused(Refusal::Duplicate)),
+                Repeat::Join if !same => return self.answer(from, id, refused(Refusal::Conflict)),
+                Repeat::Join => {
+                    if let Some(at) = known {
+                        self.work[at].asked_from = Some(from);
+                    }
+                    self.answer(from, id, Tell::Accepted { operation, key: key.clone() });
+                    if let Some(tell) = self.outcome_tell(operation).or(told) {
+                        self.tell(from, tell);
+                    }
+                    return;
+                }
+                Repeat::Run => {}
+            }
+        }
+        if self.running().count() >= engine::bounds::RUNNING_PER_GROUP {
+            return self.answer(from, id, refused(Refusal::Full));
+        }
+        let there = self.candidates(&submit.target);
+        if there.is_empty() && submit.rules.absent == Absent::Refuse {
+            return self.answer(from, id, refused(Refusal::Absent));
+        }
+        let queues = matches!(submit.rules.capacity, Capacity::Queue(_));
+        if !there.is_empty() && !queues && !there.iter().any(|id| self.has_room(id, submit.rules.capacity)) {
+            return self.answer(from, id, refused(Refusal::Busy));
+        }
+        let operation = OperationId::next(self.partition, self.now.at.millis(), self.last_operation);
+        self.last_operation = Some(operation);
+        let row = OperationRow {
+            id: operation,
+            group: self.group.clone(),
+            network: principal.network.clone(),
+            requester: principal.id.clone(),
+            requester_name: principal.name.clone(),
+            dialect: principal.dialect,
+            kind: submit.kind.clone(),
+            key: key.clone(),
+            body: submit.body,
+            target: submit.target,
+            accepted_at: self.now.at,
+            deliver_by: submit.deliver_by,
+            answer_by: submit.answer_by,
+            request: submit.request,
+            memo: submit.memo,
+            outcome: None,
+        };
+        if submit.rules.durability == model::Durability::Durable {
+            self.write(Write::Accepted(Box::new(row.clone())));
+        }
+        let mut work = Work::from_row(row, submit.rules);
+        work.asked_from = Some(from);
+        work.restored = false;
+        let late = work.answer_by.min(work.deliver_by.unwrap_or(work.answer_by)) <= self.now.at;
+        self.work.push(work);
+        self.answer(from, id, Tell::Accepted { operation, key });
+        self.happened(Happening::Accepted { operation, kind: submit.kind });
+        if late {
+            self.end(operation, Outcome::Expired { certainty: Certainty::NotDelivered });
+        } else {
+            self.offer(operation);
+        }
+    }
+
+    pub(super) fn cancel(&mut self, from: Route, id: AskId, key: RequestKey) {
+        let who = self.session(from).filter(|session| !session.displaced && session.role == Role::Requester);
+        let who = who.map(|session| session.principal.id.clone());
+        let found = self.latest(&key).and_then(|operation| self.at(operation));
+        let mine = |at: &usize| self.work[*at].is_running() && Some(&self.work[*at].requester) == who.as_ref();
+        let Some(at) = found.filter(mine) else {
+            return self.answer(from, id, Tell::Refused { key, why: Refusal::NotFound });
+        };
+        self.answer(from, id, Tell::Cancelling { key });
+        self.take_back(self.work[at].id);
+    }
+
+    pub(super) fn requester_lost(&mut self, who: &PrincipalId) {
+        let lost = |work: &&Work| work.requester == *who && work.rules.requester_lost == RequesterLost::Cancel;
+        let lost: Vec<OperationId> = self.running().filter(lost).map(|work| work.id).collect();
+        for operation in lost {
+            self.take_back(operation);
+        }
+    }
+
+    fn take_back(&mut self, operation: OperationId) {
+        let Some(at) = self.at(operation) else { return };
+        let certainty = self.work[at].certainty();
+        match &mut self.work[at].state {
+            State::Deciding { taken_back, .. } => *taken_back = true,
+            _ => self.end(operation, Outcome::Cancelled { certainty }),
+        }
+    }
+
+    pub(super) fn work_due(&mut self, operation: OperationId) {
+        let Some(at) = self.at(operation) else { return };
+        let (now, work) = (self.now.at, &mut self.work[at]);
+        let certainty = work.certainty();
+        let failed = |cause| Outcome::Failed { cause, certainty, body: Bytes::new() };
+        let expired = now >= work.answer_by;
+        let outcome = match &work.state {
+            State::Ended { .. } => {
+                self.work.remove(at);
+                return;
+            }
+            State::Orphaned => failed(FailCause::Service),
+            _ if expired => Outcome::Expired { certainty },
+            State::Waiting if work.deliver_by.is_some_and(|by| now >= by) => Outcome::Expired { certainty },
+            State::Waiting => failed(FailCause::Absent),
+            State::Held { .. } => failed(FailCause::PerformerLost),
+            State::Offered { .. } => {
+                work.offered_now(now);
+                let (tell, devices) = (work.offer_tell(), sorted(&work.has_it));
+                for device in devices {
+                    if let Some(route) = self.online(&device) {
+                        self.tell(route, tell.clone());
+                    }
+                }
+                return;
+            }
+            State::Started | State::Deciding { .. } => return,
+        };
+        self.end(operation, outcome);
+    }
+
+    fn end(&mut self, operation: OperationId, outcome: Outcome) {
+        self.end_by(operation, outcome, None);
+        self.offer_everything();
+    }
+
+    fn end_by(&mut self, operation: OperationId, outcome: Outcome, by: Option<&DeviceId>) {
+        let Some(at) = self.at(operation) else { return };
+        let until = self.now.at.after(self.work[at].rules.owed_for);
+        if self.work[at].is_durable() {
+            self.write(Write::Ended { operation, outcome: outcome.clone(), at: self.now.at });
+        }
+        if let Some(mail) = self.mail_row(at, until) {
+            self.write(Write::Owed(mail));
+        }
+        self.ended(operation, outcome, until, by);
+    }
+
+    fn ended(&mut self, operation: OperationId, outcome: Outcome, owed_until: Timestamp, by: Option<&DeviceId>) {
+        let Some(at) = self.at(operation) else { return };
+        let how = outcome.kind();
+        let work = &mut self.work[at];
+        let forget_at = self.now.at.after(work.rules.remember).max(owed_until);
+        work.state = State::Ended { outcome, forget_at };
+        work.request = Bytes::new();
+        let (key, owes, durable) = (work.key.clone(), !work.rules.owed_for.is_zero(), work.is_durable());
+        let (asked_from, requester, had) = (work.asked_from, work.requester.clone(), sorted(&work.has_it));
+        match self.reach(asked_from, &requester) {
+            Some(route) => {
+                let tell = self.outcome_tell(operation).expect("it has one");
+                self.tell(route, tell);
+                if durable && owes {
+                    self.write(Write::Paid { operation });
+                }
+            }
+            None if owes => self.owe(at, owed_until),
+            None => {}
+        }
+        for device in had {
+            if let (Some(route), true) = (self.online(&device), by != Some(&device)) {
+                self.tell(route, Tell::Withdrawn { operation, key: key.clone(), how });
+            }
+        }
+        self.happened(Happening::Ended { operation, how });
+    }
+
+    pub(super) fn remember(&mut self, at: usize, until: Timestamp) {
+        if let State::Ended { forget_at, .. } = &mut self.work[at].state {
+            *forget_at = until.max(*forget_at);
+        }
+    }
+
+    /// The devices that are there for a target, in the order they are tried.
+    fn candidates(&self, target: &Target) -> Vec<DeviceId> {
+        let serves = |route: Option<Route>, name: &str| {
+            let session = route.and_then(|route| self.session(route));
+            session.is_some_and(|session| session.serves.iter().any(|served| **served == *name))
+        };
+        let mut fitting: Vec<(usize, DeviceId)> = self
+            .devices
+            .iter()
+            .filter(|device| device.presence == Presence::Online)
+            .filter(|device| match target {
+                Target::Device(id) => device.id == *id,
+                Target::AnyOfGroup | Target::FirstIdle => true,
+                Target::Serving(name) => serves(device.route, name),
+            })
+            .map(|device| match target {
+                Target::Device(_) | Target::AnyOfGroup => (0, device.id.clone()),
+                Target::FirstIdle | Target::Serving(_) => (self.load(&device.id), device.id.clone()),
+            })
+            .collect();
+        fitting.sort();
+        fitting.into_iter().map(|(_, id)| id).collect()
+    }
+
+    pub(super) fn offer_everything(&mut self) {
+        let mut running: Vec<OperationId> = self.running().map(|work| work.id).collect();
+        running.sort();
+        for operation in running {
+            self.offer(operation);
+        }
+    }
+
+    fn offer(&mut self, operation: OperationId) {
+        let Some(at) = self.at(operation) else { return };
+        if !self.work[at].may_be_offered(self.now.at) {
+            return;
+        }
+        let capacity = self.work[at].rules.capacity;
+        let mut offered = false;
+        for id in self.candidates(&self.work[at].target) {
+            let Some(route) = self.online(&id) else { continue };
+            if self.work[at].has_it.contains(&id) || !self.has_room(&id, capacity) {
+                continue;
+            }
+            let tell = self.work[at].offer_tell();
+            self.tell(route, tell);
+            self.work[at].has_it.push(id);
+            offered = true;
+            if self.work[at].target != Target::AnyOfGroup {
+                break;
+            }
+        }
+        if offered && matches!(self.work[at].state, State::Waiting) {
+            self.work[at].offered_now(self.now.at);
+        }
+    }
+
+    pub(super) fn resume(&mut self, id: &DeviceId, route: Route) {
+        let now = self.now.at;
+        for at in 0..self.work.len() {
+            let work = &mut self.work[at];
+            if !work.is_running() || !work.has_it.contains(id) {
+                continue;
+            }
+            match work.state {
+                State::Held { started: true, .. } => work.state = State::Started,
+                State::Held { started: false, .. } => work.offered_now(now),
+                _ => {}
+            }
+            if matches!(work.state, State::Offered { .. }) && work.rules.reoffer != Reoffer::Never {
+                let tell = work.offer_tell();
+                self.tell(route, tell);
+            }
+        }
+    }
+
+    pub(super) fn left_alone(&mut self, operation: OperationId) {
+        let Some(at) = self.at(operation) else { return };
+        let here =
+            |id: &DeviceId| self.devices.iter().any(|device| device.id == *id && device.presence == Presence::Online);
+        if self.work[at].has_it.iter().any(here) {
+            return;
+        }
+        let now = self.now.at;
+        let work = &mut self.work[at];
+        let started = match work.state {
+            State::Started => true,
+            State::Offered { .. } => false,
+            _ => return,
+        };
+        match work.rules.performer_lost {
+            PerformerLost::Fail => {
+                let (cause, certainty) = (FailCause::PerformerLost, Certainty::Unknown);
+                self.end(operation, Outcome::Failed { cause, certainty, body: Bytes::new() });
+            }
+            PerformerLost::Hold(longest) => work.state = State::Held { until: now.after(longest), started },
+            PerformerLost::OthersGoOn => {}
+        }
+    }
+
+    pub(super) fn performer_answers(&mut self, from: Route, id: AskId, answer: Answer, earlier: Option<OperationRow>) {
+        let (found, key) = match &answer.which {
+            Which::Id(operation) => (Some(*operation), None),
+            Which::Key(key) => (self.latest(key), Some(key.clone())),
+        };
+        let parting = self.partings.iter().find(|parting| parting.route == from);
+        let device = match self.session(from) {
+            Some(session) if session.role == Role::Performer => session.device.clone(),
+            _ => parting.and_then(|parting| parting.device.clone()),
+        };
+        let Some(device) = device else {
+            return self.answer(from, id, Tell::Taken { operation: found, key, taken: Taken::NotYours });
+        };
+        let Some(at) = found.and_then(|operation| self.at(operation)) else {
+            let others = |row: &OperationRow| matches!(&row.target, Target::Device(target) if *target != device);
+            let how = earlier.as_ref().and_then(|row| row.outcome.as_ref()).map(|(outcome, _)| outcome.kind());
+            let taken = if earlier.as_ref().is_some_and(others) { Taken::NotYours } else { Taken::Late(how) };
+            return self.answer(from, id, Tell::Taken { operation: earlier.map(|row| row.id), key, taken });
+        };
+        let now = self.now.at;
+        let work = &mut self.work[at];
+        let (operation, key) = (work.id, Some(work.key.clone()));
+        let told = |taken| Tell::Taken { operation: Some(operation), key, taken };
+        let meant = !matches!(&work.target, Target::Device(target) if *target != device);
+        if !(work.has_it.contains(&device) || work.restored && meant) {
+            return self.answer(from, id, told(Taken::NotYours));
+        }
+        match &work.state {
+            State::Ended { outcome, .. } => {
+                let how = outcome.kind();
+                let body = match answer.verdict {
+                    Verdict::Started | Verdict::Note(_) => None,
+                    Verdict::Evidence(body)
+                    | Verdict::Completed(body)
+                    | Verdict::Declined(body)
+                    | Verdict::Failed(body) => Some(body),
+                };
+                if let (Some(body), Late::Record, true) = (body, work.rules.late, work.is_durable()) {
+                    self.write(Write::LateAnswer { operation, body, at: now });
+                }
+                return self.answer(from, id, told(Taken::Late(Some(how))));
+            }
+            State::Deciding { .. } => return self.answer(from, id, told(Taken::Deciding)),
+            _ => {}
+        }
+        if work.restored && !work.has_it.contains(&device) {
+            work.has_it.push(device.clone());
+            if matches!(work.state, State::Waiting) {
+                work.state = State::Offered { again_at: None };
+            }
+        }
+        let outcome = match answer.verdict {
+            Verdict::Started => {
+                work.state = State::Started;
+                return self.answer(from, id, told(Taken::Noted));
+            }
+            Verdict::Note(note) => {
+                if let State::Offered { again_at } = &mut work.state {
+                    *again_at = None;
+                }
+                self.progress(at, note);
+                return self.answer(from, id, told(Taken::Noted));
+            }
+            Verdict::Evidence(evidence) => return self.decide(at, from, id, device, evidence),
+            Verdict::Completed(body) => Outcome::Completed { body },
+            Verdict::Declined(body) => Outcome::Declined { body },
+            Verdict::Failed(body) => {
+                Outcome::Failed { cause: FailCause::Performer, certainty: Certainty::Unknown, body }
+            }
+        };
+        let how = outcome.kind();
+        self.end_by(operation, outcome, Some(&device));
+        self.answer(from, id, told(Taken::Ended(how)));
+        self.offer_everything();
+    }
+
+    fn decide(&mut self, at: usize, from: Route, ask: AskId, device: DeviceId, evidence: Bytes) {
+        let until = self.now.at.after(self.work[at].rules.owed_for);
+        let owed = self.mail_row(at, until);
+        let work = &mut self.work[at];
+        work.attempts += 1;
+        work.state = State::Deciding { device, from, ask, owed_until: until, taken_back: false };
+        let question = Question {
+            operation: work.id,
+            key: work.key.clone(),
+            network: work.network.clone(),
+            group: self.group.clone(),
+            request: work.request.clone(),
+            memo: work.memo.clone(),
+            evidence,
+            attempt: work.attempts,
+            wall: self.now.wall,
+        };
+        let dialect = work.dialect;
+        self.out.push(Output::Settle { dialect, question: Box::new(question), owed, at: self.now.at });
+    }
+
+    pub(super) fn settled(&mut self, operation: OperationId, settled: Settled) {
+        let Some(at) = self.at(operation) else { return };
+        let work = &mut self.work[at];
+        let State::Deciding { device, from, ask, owed_until, taken_back } = &work.state else { return };
+        let (device, from, ask, owed_until, taken_back) = (device.clone(), *from, *ask, *owed_until, *taken_back);
+        let (key, certainty) = (Some(work.key.clone()), work.certainty());
+        let taken = match settled {
+            Settled::Outcome(outcome) => {
+                let how = outcome.kind();
+                self.ended(operation, outcome, owed_until, Some(&device));
+                Taken::Ended(how)
+            }
+            Settled::Again { note } => {
+                work.state = State::Offered { again_at: None };
+                if taken_back || self.now.at >= work.answer_by {
+                    let outcome =
+                        if taken_back { Outcome::Cancelled { certainty } } else { Outcome::Expired { certainty } };
+                    let how = outcome.kind();
+                    self.end_by(operation, outcome, Some(&device));
+                    Taken::Late(Some(how))
+                } else {
+                    self.progress(at, note);
+                    self.left_alone(operation);
+                    self.offer(operation);
+                    Taken::Again
+                }
+            }
+        };
+        if self.session(from).is_some() {
+            self.answer(from, ask, Tell::Taken { operation: Some(operation), key, taken });
+        }
+        self.offer_everything();
+    }
+
+    fn progress(&mut self, at: usize, note: Bytes) {
+        let work = &self.work[at];
+        let (operation, key, memo) = (work.id, work.key.clone(), work.memo.clone());
+        if let Some(route) = self.reach(work.asked_from, &work.requester) {
+            self.tell(route, Tell::Progress { operation, key, memo, note });
+        }
+    }
+
+    pub(super) fn outcome_tell(&self, operation: OperationId) -> Option<Tell> {
+        let work = &self.work[self.at(operation)?];
+        let State::Ended { outcome, .. } = &work.state else { return None };
+        let (key, memo, outcome) = (work.key.clone(), work.memo.clone(), outcome.clone());
+        Some(Tell::Outcome { operation, key, memo, outcome })
+    }
+
+    pub(super) fn restore(&mut self, loaded: Loaded, rules: impl Fn(&str) -> Option<Arc<Rules>>) {
+        for row in loaded.operations {
+            self.last_operation = self.last_operation.max(Some(row.id));
+            let known = rules(&row.kind);
+            let orphan = known.is_none();
+            let mut work = Work::from_row(row, known.unwrap_or_else(orphan_rules));
+            if orphan && work.is_running() {
+                work.state = State::Orphaned;
+            }
+            self.work.push(work);
+        }
+        self.work.sort_by_key(|work| work.id);
+        let mut owed = loaded.mail;
+        owed.sort_by_key(|mail| (mail.until, mail.operation));
+        for mail in owed {
+            let at = self.at(mail.operation).expect("stores keep what is owed");
+            self.remember(at, mail.until);
+            let (principal, operation, until) = (mail.principal, mail.operation, mail.until);
+            self.mail.push(Mail { principal, operation, until, durable: true });
+        }
+    }
+}
+
+impl Work {
+    fn from_row(row: OperationRow, rules: Arc<Rules>) -> Self {
+        let state = match row.outcome {
+            Some((outcome, at)) => State::Ended { outcome, forget_at: at.after(rules.remember.max(rules.owed_for)) },
+            None => State::Waiting,
+        };
+        Self {
+            id: row.id,
+            key: row.key,
+            body: row.body,
+            dialect: row.dialect,
+            network: row.network,
+            requester: row.requester,
+            requester_name: row.requester_name,
+            target: row.target,
+            rules,
+            accepted_at: row.accepted_at,
+            deliver_by: row.deliver_by,
+            answer_by: row.answer_by,
+            request: row.request,
+            memo: row.memo,
+            asked_from: None,
+            has_it: Vec::new(),
+            offered_at: None,
+            restored: true,
+            attempts: 0,
+            state,
+        }
+    }
+
+    fn offered_now(&mut self, now: Timestamp) {
+        let first = *self.offered_at.get_or_insert(now);
+        let again_at = match self.rules.reoffer {
+            Reoffer::Every { pause, until } => {
+                Some(now.after(pause.max(engine::bounds::REOFFER_PAUSE_LEAST))).filter(|at| *at <= first.after(until))
+            }
+            Reoffer::Never | Reoffer::OnReturn => None,
+        };
+        self.state = State::Offered { again_at };
+    }
+
+    fn offer_tell(&self) -> Tell {
+        Tell::Offer {
+            operation: self.id,
+            key: self.key.clone(),
+            from: self.requester_name.clone(),
+            request: self.request.clone(),
+            answer_by: self.answer_by,
+        }
+    }
+}
+
+fn sorted(ids: &[DeviceId]) -> Vec<DeviceId> {
+    let mut ids = ids.to_vec();
+    ids.sort();
+    ids
+}
+
+fn orphan_rules() -> Arc<Rules> {
+    Arc::new(Rules {
+        capacity: Capacity::Many(0),
+        absent: Absent::Refuse,
+        performer_lost: PerformerLost::OthersGoOn,
+        requester_lost: RequesterLost::GoOn,
+        repeat: Repeat::Refuse,
+        reoffer: Reoffer::Never,
+        late: Late::Record,
+        durability: model::Durability::Durable,
+        remember: engine::bounds::ORPHAN_OWED_FOR,
+        owed_for: engine::bounds::ORPHAN_OWED_FOR,
+        owed_most: engine::bounds::ORPHAN_OWED_MOST,
+    })
+}
