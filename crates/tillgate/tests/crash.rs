@@ -274,3 +274,16 @@ fn whatever_was_said_is_still_true_after_kill_9() {
     let log = std::fs::read_to_string(&log).unwrap();
     assert!(!log.contains("ERROR"), "{log}");
 }
+
+#[test]
+fn a_lie_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let is_noticed = |told: &[Told]| {
+        let heard: Heard = Arc::new(Mutex::new(BTreeMap::from([("context".to_owned(), told.to_vec())])));
+        std::panic::catch_unwind(|| check(&data, &heard)).is_err()
+    };
+    assert!(is_noticed(&[Told::Expired]), "told, but not stored");
+    assert!(is_noticed(&[Told::Expired, Told::NotCompleted]), "told two outcomes");
+    assert!(!is_noticed(&[Told::Refused("VENDOR_RATE_LIMIT".to_owned())]));
+}
