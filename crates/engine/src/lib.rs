@@ -40,6 +40,8 @@ pub struct Partition {
     timers: Timers,
     last_operation: Option<OperationId>,
     epochs: u32,
+    /// It has had a turn.
+    awake: bool,
 }
 
 /// What one input may touch besides its group.
@@ -67,6 +69,7 @@ impl Partition {
             timers: Timers::default(),
             last_operation: None,
             epochs: 0,
+            awake: false,
         };
         for row in loaded.operations {
             let rules = rules(row.dialect, &row.kind);
@@ -95,6 +98,11 @@ impl Partition {
 
     /// Takes one input and says everything that follows from it.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        if !std::mem::replace(&mut self.awake, true) {
+            // The owner before may have used ids of this very millisecond for work that was never stored.
+            let used = OperationId::next(self.id, now.at.millis() + 1, self.last_operation);
+            self.last_operation = Some(used);
+        }
         self.expire(now, out);
         match input {
             Input::Ask { from, id, ask, earlier } => self.ask(now, from, id, ask, earlier, out),

@@ -89,7 +89,7 @@ impl Pair {
                 self.ask(who, Some(Role::Performer), Ask::Serve { names })
             }
             Act::Listen { who, since } => {
-                let fence = Fence(self.fence - u32::from(since % 16 == 0 && self.fence > 1));
+                let fence = Fence(self.fence - u32::from(since.is_multiple_of(16) && self.fence > 1));
                 let since = (since % 3 > 0).then(|| Position { fence, n: u64::from(since) });
                 self.ask(who, None, Ask::Listen { since })
             }
@@ -244,7 +244,7 @@ impl Pair {
             body: Digest::of(&[body % 2]),
             target: acts::target(target),
             rules: acts::rules(kind),
-            deliver_by: (deliver % 3 == 0).then(|| now.after(millis(deliver))),
+            deliver_by: (deliver.is_multiple_of(3)).then(|| now.after(millis(deliver))),
             answer_by: now.after(millis(answer)),
             request: Bytes::copy_from_slice(&[key, body]),
             memo: Bytes::copy_from_slice(&[key]),
@@ -264,7 +264,7 @@ impl Pair {
         };
         let latest: Vec<OperationId> = self.operations.iter().rev().take(8).copied().collect();
         let which = match pick(&latest, which / 2) {
-            Some(operation) if which % 2 == 0 => Which::Id(operation),
+            Some(operation) if which.is_multiple_of(2) => Which::Id(operation),
             _ => Which::Key(key_of(which / 2)),
         };
         self.ask(who, Some(Role::Performer), Ask::Answer(Answer { which, verdict }))
@@ -309,7 +309,7 @@ impl Pair {
 
     /// A role's session asks, or anybody's.
     fn ask(&mut self, who: u8, role: Option<Role>, ask: Ask) -> Result<(), Broken> {
-        let fits = |seat: &&Seat| seat.open && (role.is_none() || who % 16 == 0 || role == Some(seat.role));
+        let fits = |seat: &&Seat| seat.open && (role.is_none() || who.is_multiple_of(16) || role == Some(seat.role));
         let open: Vec<Route> = self.seats.iter().filter(fits).map(|seat| seat.route).collect();
         pick(&open, who).map_or(Ok(()), |route| self.ask_from(route, ask))
     }
