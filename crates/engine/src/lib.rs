@@ -99,8 +99,10 @@ impl Partition {
     /// Takes one input and says everything that follows from it.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         if !std::mem::replace(&mut self.awake, true) {
-            // The owner before may have used ids of this very millisecond for work that was never stored.
-            let used = OperationId::next(self.id, now.at.millis() + 1, self.last_operation);
+            // The owner before may have used ids of this very millisecond for work that was never stored:
+            // every owner starts in a millisecond of its own.
+            let millis = now.at.millis() + u64::from(self.fence.0 % 1_000);
+            let used = OperationId::next(self.id, millis, self.last_operation);
             self.last_operation = Some(used);
         }
         self.expire(now, out);

@@ -149,6 +149,10 @@ impl Naive {
     }
 
     pub(crate) fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
+        if self.now == Now::from_millis(0) {
+            let used = OperationId::next(self.partition, now.at.millis() + 1, self.last_operation);
+            self.last_operation = Some(used);
+        }
         self.now = now;
         while let Some(due) = self.earliest_due() {
             self.come_due(due);
