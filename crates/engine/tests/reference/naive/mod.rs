@@ -150,7 +150,8 @@ impl Naive {
 
     pub(crate) fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         if self.now == Now::from_millis(0) {
-            let used = OperationId::next(self.partition, now.at.millis() + 1, self.last_operation);
+            let millis = now.at.millis() + u64::from(self.fence.0 % 1_000);
+            let used = OperationId::next(self.partition, millis, self.last_operation);
             self.last_operation = Some(used);
         }
         self.now = now;
