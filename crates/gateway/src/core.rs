@@ -275,6 +275,9 @@ impl Core {
         {
             tracing::error!(%cause, "partitions cannot be loaded");
         }
+        if self.house.is_draining() {
+            self.house.settled(self.number, self.machine.borrow().is_settled());
+        }
         let deadline = self.machine.borrow().deadline();
         if deadline.is_some_and(|at| self.deadline.get().is_none_or(|before| at < before)) {
             self.bell.notify_one();

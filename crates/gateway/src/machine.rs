@@ -18,6 +18,11 @@ pub trait Machine {
 
     /// How many partitions of this core are not loaded yet.
     fn loading(&self) -> usize;
+
+    /// Whether it was told to drain and nothing of it is on its way to the store.
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 impl Machine for Node {
@@ -35,6 +40,10 @@ impl Machine for Node {
 
     fn loading(&self) -> usize {
         Self::loading(self)
+    }
+
+    fn is_settled(&self) -> bool {
+        Self::is_settled(self)
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct House {
     draining: AtomicBool,
     sockets: AtomicUsize,
     connections: AtomicUsize,
+    /// By core: whether it may still have something for the store at the end of a drain.
+    unsettled: Vec<AtomicBool>,
 }
 
 impl House {
@@ -36,6 +38,7 @@ impl House {
         Self {
             metrics: Metrics::new(cores, &version),
             inboxes: (0..cores).map(|_| Inbox::default()).collect(),
+            unsettled: (0..cores).map(|_| AtomicBool::new(true)).collect(),
             settings,
             clock,
             version,
@@ -79,6 +82,15 @@ impl House {
 
     pub(crate) fn connection_ended(&self) {
         self.connections.fetch_sub(1, SeqCst);
+    }
+
+    /// A core says whether it could be let go.
+    pub(crate) fn settled(&self, core: u8, settled: bool) {
+        self.unsettled[usize::from(core)].store(!settled, SeqCst);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.unsettled.iter().all(|unsettled| !unsettled.load(SeqCst))
     }
 
     fn tell_all(&self, letter: impl Fn() -> Letter) {
@@ -161,7 +173,7 @@ impl Running {
         tracing::info!(connections = self.connections(), "draining");
         self.house.tell_all(|| Letter::Drain { spread });
         let house = Arc::clone(&self.house);
-        let _ = wait_until(most, || house.connections.load(SeqCst) == 0);
+        let _ = wait_until(most, || house.connections.load(SeqCst) == 0 && house.is_settled());
         let cut = self.house.connections.load(SeqCst);
         self.stop();
         tracing::info!(cut, "drained");

@@ -100,6 +100,17 @@ impl Home {
         matches!(self.state, State::Loading)
     }
 
+    /// Whether nothing of it is on its way to the store, or waits to be.
+    pub(crate) fn is_settled(&self) -> bool {
+        match &self.state {
+            State::Loading => true,
+            State::Live(live) => {
+                let gathered = live.writes.len() + live.settles.len() + live.lazy.len();
+                live.in_flight.is_none() && gathered == 0 && self.lines.is_empty()
+            }
+        }
+    }
+
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         let State::Live(live) = &self.state else { return None };

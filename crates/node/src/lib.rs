@@ -174,6 +174,12 @@ impl Node {
         (self.slots.len(), self.slots.values().filter(inside).count())
     }
 
+    /// Whether it drains and nothing is on its way to the store any more: it can be let go.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.draining && self.homes.values().all(Home::is_settled)
+    }
+
     /// How many partitions of this core are not loaded yet.
     #[must_use]
     pub fn loading(&self) -> usize {
