@@ -17,7 +17,8 @@ use crate::talk;
 
 pub(crate) const AFTER: &str = "\
 Every line of stdin is sent as a frame; every frame that comes is a line of stdout. The login, its answer and the
-heartbeat are left out. Everything else is said on stderr. At the end of stdin it goes on listening; Ctrl-C says goodbye.
+heartbeat are left out. Everything else is said on stderr. After the end of stdin it says goodbye once nothing has come for
+as long as --linger says; Ctrl-C says goodbye at once.
 
   TILLGATE_KEY=sk_… tillgate connect boop --url ws://127.0.0.1:8080/ws/vendor --vendor ven_1
   TILLGATE_KEY=dk_… tillgate connect boop --url ws://127.0.0.1:8080/ws/pvs --device pvs_1
@@ -46,10 +47,17 @@ pub(crate) struct Connect {
     /// Connect again when the connection is lost, as long as there is any point
     #[arg(long, conflicts_with = "check")]
     reconnect: bool,
+    /// After the end of stdin, go on until nothing has come for so long; the default outlives a context
+    #[arg(long, value_name = "DURATION", default_value = "35s", value_parser = duration, conflicts_with = "check")]
+    linger: Duration,
     #[command(flatten)]
     pub(crate) key: KeySource,
     #[command(flatten)]
     pub(crate) way: Way,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    model::setting::parse_duration(text).ok_or_else(|| "expected a duration such as 500ms, 35s or 2m".to_owned())
 }
 
 /// How a server is reached.
@@ -93,7 +101,7 @@ pub(crate) fn run(connect: &Connect) -> anyhow::Result<()> {
     if !connect.reconnect {
         preset(&mut config).attempts_most = Preset::once().attempts_most;
     }
-    running::block_on(carry_lines(endpoint, config))
+    running::block_on(carry_lines(endpoint, config, connect.linger))
 }
 
 const fn preset(config: &mut LinesConfig) -> &mut Preset {
@@ -134,16 +142,26 @@ pub(crate) const fn of_endpoint(bad: &BadEndpoint) -> Exit {
     }
 }
 
-async fn carry_lines(endpoint: Endpoint, config: LinesConfig) -> anyhow::Result<()> {
+async fn carry_lines(endpoint: Endpoint, config: LinesConfig, linger: Duration) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let mut raw =
         RawClient::connect(endpoint, config).map_err(|bad| Ended::with(of_endpoint(&bad), bad.to_string()))?;
-    tokio::spawn(send_stdin(raw.sender()));
+    let mut stdin = tokio::spawn(send_stdin(raw.sender()));
+    let mut stdin_ended = false;
     let mut unread = Ok(());
     loop {
         let event = tokio::select! {
             event = raw.next() => event,
             () = signals.next() => {
+                raw.close();
+                continue;
+            }
+            _ = &mut stdin, if !stdin_ended => {
+                stdin_ended = true;
+                continue;
+            }
+            // Every frame that comes starts the wait again.
+            () = tokio::time::sleep(linger), if stdin_ended => {
                 raw.close();
                 continue;
             }
