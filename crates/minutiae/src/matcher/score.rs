@@ -7,7 +7,7 @@ use crate::math;
 pub const PASS_MARK: f32 = 70.0;
 
 /// The raw score that [`PASS_MARK`] stands for.
-pub const PASS_RAW: f32 = 46.0;
+pub const PASS_RAW: f32 = 48.0;
 
 /// Support below this is never laid on top of each other; three quarters of strangers end here.
 const HOPELESS: f32 = 0.16;
@@ -15,7 +15,7 @@ const HOPELESS: f32 = 0.16;
 const SURE_PAIRS: f32 = 8.0;
 
 /// Where raw scores stand in confidence: measured on synthetic prints, three-view enrolment.
-const MAP: [(f32, f32); 4] = [(0.0, 0.0), (PASS_RAW, PASS_MARK), (62.0, 90.0), (85.0, 100.0)];
+const MAP: [(f32, f32); 4] = [(0.0, 0.0), (PASS_RAW, PASS_MARK), (64.0, 90.0), (85.0, 100.0)];
 
 /// How alike two prints are.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
