@@ -239,3 +239,23 @@ impl Partition {
         step(group, &mut turn);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    /// What a session, a device and an operation cost in rows of their own, beside what they point to.
+    #[test]
+    fn rows_stay_small() {
+        let sizes = [
+            ("session", size_of::<crate::group::Session>(), 96),
+            ("device", size_of::<crate::presence::Device>(), 64),
+            ("operation", size_of::<crate::operation::Operation>(), 384),
+            ("timer", size_of::<crate::timers::Timer>(), 40),
+        ];
+        for (row, size, most) in sizes {
+            println!("{row}: {size} bytes, at most {most}");
+            assert!(size <= most, "a {row} takes {size} bytes, more than {most}");
+        }
+    }
+}

@@ -11,19 +11,64 @@ use model::{
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
-    Admit { person: u8, single: bool, stays: bool, grace: u8 },
-    Leave { who: u8, used: u8 },
-    Submit { who: u8, key: u8, body: u8, kind: u8, target: u8, deliver: u8, answer: u8 },
-    Cancel { who: u8, key: u8 },
-    Answer { who: u8, which: u8, verdict: u8 },
-    Serve { who: u8, names: u8 },
-    Listen { who: u8, since: u8 },
-    Parted { who: u8, alive: bool },
-    Settle { which: u8, outcome: bool },
-    Undelivered { which: u8 },
+    Admit {
+        person: u8,
+        single: bool,
+        stays: bool,
+        grace: u8,
+    },
+    Leave {
+        who: u8,
+        used: u8,
+    },
+    Submit {
+        who: u8,
+        key: u8,
+        body: u8,
+        kind: u8,
+        target: u8,
+        deliver: u8,
+        answer: u8,
+    },
+    Cancel {
+        who: u8,
+        key: u8,
+    },
+    Answer {
+        who: u8,
+        which: u8,
+        verdict: u8,
+    },
+    Serve {
+        who: u8,
+        names: u8,
+    },
+    Listen {
+        who: u8,
+        since: u8,
+    },
+    Parted {
+        who: u8,
+        alive: bool,
+    },
+    /// Two peers keep displacing each other.
+    War {
+        person: u8,
+    },
+    Settle {
+        which: u8,
+        outcome: bool,
+    },
+    Undelivered {
+        which: u8,
+    },
     Deadline,
-    Wait { millis: u16 },
-    Sleep { seconds: u8 },
+    Wait {
+        millis: u16,
+    },
+    Sleep {
+        seconds: u8,
+    },
     Pay,
     Restart,
 }
@@ -72,7 +117,9 @@ impl Dice {
             46..=66 => Act::Answer { who: self.byte(), which: self.byte(), verdict: self.byte() },
             67..=69 => Act::Serve { who: self.byte(), names: self.byte() },
             70..=71 => Act::Listen { who: self.byte(), since: self.byte() },
-            72..=75 => Act::Parted { who: self.byte(), alive: !self.one_in(4) },
+            72..=74 => Act::Parted { who: self.byte(), alive: !self.one_in(4) },
+            75 if self.one_in(4) => Act::War { person: self.byte() },
+            75 => Act::Listen { who: self.byte(), since: self.byte() },
             76..=81 => Act::Settle { which: self.byte(), outcome: !self.one_in(3) },
             82 => Act::Undelivered { which: self.byte() },
             83..=89 => Act::Deadline,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::Output;
-use model::{Ask, AskId, DeviceId, Epoch, Happening, OperationId, Presence, Route, Tell, Verdict, Write};
+use model::{Ask, AskId, DeviceId, Epoch, Happening, OperationId, Outcome, Presence, Route, Tell, Verdict, Write};
 
 use crate::pair::Broken;
 
@@ -20,7 +20,51 @@ pub(crate) struct Laws {
     written: BTreeSet<OperationId>,
     devices: BTreeMap<DeviceId, (Presence, Epoch)>,
     last_event: u64,
+    /// Every kind of thing that was said, so that a run that tries little is noticed.
+    pub(crate) reached: BTreeSet<String>,
 }
+
+/// What random runs must reach together; the rest is for the stories.
+pub(crate) const TO_REACH: &[&str] = &[
+    "admitted with mail",
+    "alert GivenUp",
+    "alert TakeoverWar",
+    "cancelled NotDelivered",
+    "cancelled Unknown",
+    "completed",
+    "declined",
+    "expired NotDelivered",
+    "expired Unknown",
+    "failed Absent NotDelivered",
+    "failed Performer Unknown",
+    "failed PerformerLost Unknown",
+    "failed Service Unknown",
+    "event told",
+    "gap",
+    "late answer written",
+    "not admitted Damped",
+    "not admitted Occupied",
+    "presence Away",
+    "presence Offline",
+    "presence Online",
+    "progress",
+    "refused Absent",
+    "refused Busy",
+    "refused Conflict",
+    "refused Duplicate",
+    "refused Full",
+    "refused NotFound",
+    "settle",
+    "taken Again",
+    "taken Deciding",
+    "taken Ended",
+    "taken Late",
+    "taken NotYours",
+    "taken Noted",
+    "told Displaced",
+    "windows with history",
+    "withdrawn",
+];
 
 impl Laws {
     pub(crate) fn asked(&mut self, from: Route, id: AskId, ask: &Ask) {
@@ -65,6 +109,7 @@ impl Laws {
     }
 
     pub(crate) fn came(&mut self, output: &Output) -> Result<(), Broken> {
+        self.reached.extend(label(output));
         let law = |holds: bool, what: &str| if holds { Ok(()) } else { Err(format!("{what}: {output:?}")) };
         match output {
             Output::Tell { to, ask, tell } => {
@@ -137,4 +182,40 @@ impl Laws {
             Write::Seen(_) => Ok(()),
         }
     }
+}
+
+/// The kind of thing that was said, where it is one that must be reached.
+fn label(output: &Output) -> Option<String> {
+    let first_word = |debug: String| debug.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+    Some(match output {
+        Output::Tell { tell, .. } => match tell {
+            Tell::Admitted { owed, .. } if *owed > 0 => "admitted with mail".into(),
+            Tell::Admitted { windows, .. } if windows.iter().any(|window| window.empty_at().is_some()) => {
+                "windows with history".into()
+            }
+            Tell::NotAdmitted(why) => format!("not admitted {}", first_word(format!("{why:?}"))),
+            Tell::Refused { why, .. } => format!("refused {why:?}"),
+            Tell::Taken { taken, .. } => format!("taken {}", first_word(format!("{taken:?}"))),
+            Tell::Listening { gap: true, .. } => "gap".into(),
+            Tell::Progress { .. } => "progress".into(),
+            Tell::Withdrawn { .. } => "withdrawn".into(),
+            Tell::Displaced => "told Displaced".into(),
+            Tell::Event(_) => "event told".into(),
+            Tell::Outcome { outcome, .. } => match outcome {
+                Outcome::Failed { cause, certainty, .. } => format!("failed {cause:?} {certainty:?}"),
+                Outcome::Expired { certainty } => format!("expired {certainty:?}"),
+                Outcome::Cancelled { certainty } => format!("cancelled {certainty:?}"),
+                Outcome::Completed { .. } | Outcome::Declined { .. } => outcome.kind().label().into(),
+            },
+            _ => return None,
+        },
+        Output::Settle { .. } => "settle".into(),
+        Output::Write(Write::LateAnswer { .. }) => "late answer written".into(),
+        Output::Write(_) => return None,
+        Output::Event(event) => match &event.happening {
+            Happening::Presence { presence, .. } => format!("presence {presence:?}"),
+            Happening::Alert(alert) => format!("alert {}", first_word(format!("{alert:?}"))),
+            Happening::Accepted { .. } | Happening::Ended { .. } => return None,
+        },
+    })
 }

@@ -46,6 +46,8 @@ struct Seat {
     role: Role,
     /// Our leave was not said yet.
     open: bool,
+    /// It was told that another took its place, and its connection still ends.
+    displaced: bool,
     /// What it was lent, once it was let in.
     windows: Option<Vec<Window>>,
 }
@@ -93,13 +95,8 @@ impl Pair {
                 let since = (since % 3 > 0).then(|| Position { fence, n: u64::from(since) });
                 self.ask(who, None, Ask::Listen { since })
             }
-            Act::Parted { who, alive } => {
-                let gone: Vec<Route> = self.seats.iter().filter(|seat| !seat.open).map(|seat| seat.route).collect();
-                match pick(&gone, who) {
-                    Some(from) => self.handle(Input::Parted { from, alive }),
-                    None => Ok(()),
-                }
-            }
+            Act::Parted { who, alive } => self.parted(who, alive),
+            Act::War { person } => self.war(person),
             Act::Settle { which, outcome } => self.settle(which, outcome),
             Act::Undelivered { which } => match pick(&self.operations, which) {
                 Some(operation) => self.handle(Input::Undelivered { operation }),
@@ -120,6 +117,11 @@ impl Pair {
             }
             Act::Restart => self.restart(),
         }
+    }
+
+    /// Every kind of thing that was said.
+    pub(crate) fn reached(self) -> BTreeSet<String> {
+        self.laws.reached
     }
 
     /// Lets everything end, and looks at what is left.
@@ -207,7 +209,7 @@ impl Pair {
         };
         let slot = self.seats.len() as u64 + 1;
         let route = Route { core: 0, slot };
-        self.seats.push(Seat { route, role, open: true, windows: None });
+        self.seats.push(Seat { route, role, open: true, displaced: false, windows: None });
         self.ask_from(route, Ask::Admit(Box::new(admit)))
     }
 
@@ -229,6 +231,29 @@ impl Pair {
         seat.open = false;
         self.ask_from(route, Ask::Leave { windows })?;
         self.laws.left(route);
+        Ok(())
+    }
+
+    /// The connection of a displaced session has ended; or of any, which means nothing.
+    fn parted(&mut self, who: u8, alive: bool) -> Result<(), Broken> {
+        let any = who.is_multiple_of(16);
+        let ended = |at: &usize| !self.seats[*at].open && (any || self.seats[*at].displaced);
+        let gone: Vec<usize> = (0..self.seats.len()).filter(ended).collect();
+        let Some(at) = pick(&gone, who) else { return Ok(()) };
+        self.seats[at].displaced = false;
+        self.handle(Input::Parted { from: self.seats[at].route, alive })
+    }
+
+    fn war(&mut self, person: u8) -> Result<(), Broken> {
+        for _ in 0..8 {
+            self.admit(person, true, false, person)?;
+            let told = |at: &usize| self.seats[*at].open && self.seats[*at].displaced;
+            if let Some(at) = (0..self.seats.len()).find(told) {
+                self.leave_seat(at, 1)?;
+                self.seats[at].displaced = false;
+                self.handle(Input::Parted { from: self.seats[at].route, alive: true })?;
+            }
+        }
         Ok(())
     }
 
@@ -354,6 +379,11 @@ impl Pair {
             Output::Tell { to, tell: Tell::Admitted { windows, .. }, .. } => {
                 if let Some(seat) = self.seats.iter_mut().find(|seat| seat.route == *to) {
                     seat.windows = Some(windows.clone());
+                }
+            }
+            Output::Tell { to, tell: Tell::Displaced, .. } => {
+                if let Some(seat) = self.seats.iter_mut().find(|seat| seat.route == *to) {
+                    seat.displaced = true;
                 }
             }
             Output::Tell { tell: Tell::Accepted { operation, .. }, .. } if !self.operations.contains(operation) => {
