@@ -90,11 +90,54 @@ impl Canvas {
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, side(self.width), side(self.height));
-        encoder.set_color(png::ColorType::Rgb);
+        // most pictures have no colour, and then a third of the bytes says the same
+        let grey: Option<Vec<u8>> =
+            (self.rgb.chunks_exact(3)).map(|rgb| (rgb[0] == rgb[1] && rgb[1] == rgb[2]).then_some(rgb[0])).collect();
+        let (colour, bytes) = match &grey {
+            Some(grey) => (png::ColorType::Grayscale, grey),
+            None => (png::ColorType::Rgb, &self.rgb),
+        };
+        encoder.set_color(colour);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_compression(png::Compression::High);
-        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.rgb));
+        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(bytes));
         written.expect("memory takes every byte, and the canvas is as large as it says");
         file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(canvas: &Canvas) -> (png::OutputInfo, Vec<u8>) {
+        let file = canvas.to_png();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut bytes).unwrap();
+        (info, bytes)
+    }
+
+    #[test]
+    fn a_grey_canvas_is_a_grey_file_and_a_coloured_one_keeps_its_colours() {
+        let mut canvas = Canvas::new(3, 2);
+        canvas.dot(1, 0, [7, 7, 7]);
+        let (info, bytes) = decoded(&canvas);
+        assert_eq!((info.width, info.height, info.color_type), (3, 2, png::ColorType::Grayscale));
+        assert_eq!(bytes, [255, 7, 255, 255, 255, 255]);
+
+        canvas.dot(0, 1, [1, 2, 3]);
+        let (info, bytes) = decoded(&canvas);
+        assert_eq!(info.color_type, png::ColorType::Rgb);
+        assert_eq!(bytes[9..12], [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_falls_outside_is_left_out_and_canvases_of_two_sizes_join() {
+        let mut small = Canvas::new(4, 4);
+        small.line((-5.0, -5.0), (9.0, 9.0), [0, 0, 0]);
+        let joined = small.beside(&Canvas::new(2, 7));
+        assert_eq!((joined.width(), joined.height()), (6, 7));
+        assert_eq!(small.above(&joined).height(), 11);
     }
 }
