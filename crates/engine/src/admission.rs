@@ -14,7 +14,7 @@ use crate::{Turn, bounds};
 #[derive(Debug, Default)]
 pub(crate) struct Single {
     holder: Option<Route>,
-    newcomer: Option<Newcomer>,
+    newcomer: Option<Box<Newcomer>>,
     /// Takeovers of peers proven alive, oldest first.
     proven: VecDeque<Timestamp>,
 }
@@ -63,7 +63,7 @@ impl Group {
             let principal = admit.principal.id.clone();
             return self.happened(turn, Happening::Alert(Alert::TakeoverWar { principal }));
         }
-        let newcomer = Newcomer { route: from, ask: id, admit };
+        let newcomer = Box::new(Newcomer { route: from, ask: id, admit });
         let previous = single.newcomer.replace(newcomer);
         if let Some(previous) = previous {
             // Two newcomers at once: the newest wins here too.
@@ -152,7 +152,7 @@ impl Group {
             serves: BTreeSet::new(),
             displaced: false,
         };
-        self.sessions.insert(from, session);
+        self.sessions.insert(from, Box::new(session));
         turn.answer(from, id, Tell::Admitted { epoch, windows, owed });
         if role == Role::Requester {
             self.deliver_mail(turn, from, &who);
@@ -168,7 +168,10 @@ impl Group {
         let Some(single) = self.singles.get_mut(name) else { return };
         single.holder = None;
         match single.newcomer.take() {
-            Some(Newcomer { route, ask, admit }) => self.let_in(turn, route, ask, admit),
+            Some(newcomer) => {
+                let Newcomer { route, ask, admit } = *newcomer;
+                self.let_in(turn, route, ask, admit);
+            }
             None => self.forget_single(name),
         }
     }
@@ -189,7 +192,7 @@ impl Group {
 
     fn forget_single(&mut self, name: &str) {
         let empty = |single: &Single| single.holder.is_none() && single.newcomer.is_none() && single.proven.is_empty();
-        if self.singles.get(name).is_some_and(empty) {
+        if self.singles.get(name).is_some_and(|single| empty(single)) {
             self.singles.remove(name);
         }
     }

@@ -20,10 +20,11 @@ use crate::stream::Stream;
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) id: GroupId,
-    pub(crate) sessions: BTreeMap<Route, Session>,
+    /// Boxed, as are the names below: a map of one entry has room for eleven, and most groups have one session.
+    pub(crate) sessions: BTreeMap<Route, Box<Session>>,
     /// Sessions that listen.
     pub(crate) listeners: BTreeSet<Route>,
-    pub(crate) singles: BTreeMap<Box<str>, Single>,
+    pub(crate) singles: BTreeMap<Box<str>, Box<Single>>,
     pub(crate) partings: BTreeMap<Route, Parting>,
     pub(crate) known: BTreeMap<PrincipalId, Known>,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
@@ -72,7 +73,7 @@ impl Group {
 
     /// Sessions that are in, and those that wait to be let in.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
-        let waiting = self.singles.values().filter_map(Single::newcomer);
+        let waiting = self.singles.values().filter_map(|single| single.newcomer());
         self.sessions.keys().copied().chain(waiting)
     }
 
@@ -93,7 +94,7 @@ impl Group {
             !session.displaced && session.role == Role::Requester && session.principal.id == *principal
         };
         if let Some(route) = asked_from
-            && self.sessions.get(&route).is_some_and(fits)
+            && self.sessions.get(&route).is_some_and(|session| fits(session))
         {
             return Some(route);
         }
@@ -103,7 +104,7 @@ impl Group {
 
     /// The session, if it may still command.
     pub(crate) fn commanding(&self, route: Route, role: Role) -> Option<&Session> {
-        self.sessions.get(&route).filter(|session| !session.displaced && session.role == role)
+        self.sessions.get(&route).map(|session| &**session).filter(|session| !session.displaced && session.role == role)
     }
 }
 
