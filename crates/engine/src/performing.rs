@@ -57,8 +57,9 @@ impl Group {
 
     /// Offers everything that may go to somebody it has not gone to, oldest first.
     pub(crate) fn offer_waiting(&mut self, turn: &mut Turn<'_>) {
+        let running = self.running.iter().filter_map(|operation| self.operations.get(operation));
         let open: Vec<OperationId> =
-            self.operations.values().filter(|work| work.may_be_offered(turn.now.at)).map(|work| work.id).collect();
+            running.filter(|work| work.may_be_offered(turn.now.at)).map(|work| work.id).collect();
         for operation in open {
             self.offer(turn, operation);
         }
