@@ -33,6 +33,8 @@ model::settings! {
         pub drain_spread: Duration = Duration::from_secs(5), 0..=600_000, Choice;
         /// How long a drain may take before what is left is cut.
         pub drain_time: Duration = Duration::from_secs(8), 100..=600_000, Choice;
+        /// How long ended operations that took no money are kept; an id used within it is still a duplicate.
+        pub history_time: Duration = Duration::from_secs(400 * 86_400), 86_400_000..=3_153_600_000_000, Choice;
         /// Listen without TLS on other than loopback addresses: only behind a proxy that ends TLS.
         pub allow_plaintext_behind_proxy: bool = false, 0..=0, Choice;
         /// Browser pages served from this machine (localhost, 127.0.0.1, ::1) may connect: for demos.

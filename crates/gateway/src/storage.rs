@@ -24,6 +24,10 @@ pub(crate) const REMEMBER: Duration = Duration::from_secs(3600);
 /// How often credentials are looked at, so that a revocation ends live sessions within a second.
 const CREDENTIALS_EVERY: Duration = Duration::from_millis(300);
 
+/// How often old history is looked for, and how much of it goes at once.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+const FORGET_MOST: usize = 256;
+
 /// The pause before a partition that could not be loaded is tried again.
 const LOAD_AGAIN: Duration = Duration::from_secs(1);
 
@@ -161,6 +165,7 @@ impl Desks {
             version,
             again: VecDeque::new(),
             look_at: Instant::now() + CREDENTIALS_EVERY,
+            forget_at: Instant::now(),
             blind: false,
             house: Arc::clone(house),
         };
@@ -192,6 +197,8 @@ struct Writer {
     again: VecDeque<(Instant, u8, Vec<Partition>)>,
     /// When to look at the credentials.
     look_at: Instant,
+    /// When to look for history that is too old.
+    forget_at: Instant,
     /// The last look failed, and that was said.
     blind: bool,
     house: Arc<House>,
@@ -216,6 +223,9 @@ impl Writer {
             if now >= self.look_at {
                 // Its error is logged; the next look is soon.
                 let _ = self.look();
+            }
+            if now >= self.forget_at {
+                self.forget(now);
             }
         }
     }
@@ -299,6 +309,18 @@ impl Writer {
                     |partition: &Partition| Letter::Loaded { partition: *partition, loaded: Err(Arc::clone(&cause)) };
                 inbox.deliver(&mut partitions.iter().map(failed).collect());
                 self.again.push_back((Instant::now() + LOAD_AGAIN, core, partitions));
+            }
+        }
+    }
+
+    /// Forgets a little of what is too old; the rest soon, so that commits are not kept waiting.
+    fn forget(&mut self, now: Instant) {
+        let before = self.house.clock.now().at.before(self.house.settings.history_time);
+        match self.store.forget(before, FORGET_MOST) {
+            Ok(forgotten) => self.forget_at = if forgotten == FORGET_MOST { now } else { now + FORGET_EVERY },
+            Err(error) => {
+                tracing::warn!(cause = %told(&error), "old operations cannot be forgotten");
+                self.forget_at = now + FORGET_EVERY;
             }
         }
     }

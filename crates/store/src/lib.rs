@@ -92,6 +92,13 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn member(&self, network: &NetworkId, id: &MemberId) -> Result<Option<Member>, StoreError>;
 
+    /// Forgets operations that ended before then, took no money and are owed to nobody, oldest first, with what came
+    /// after their outcome; at most `most`, and says how many. What took money is kept for good.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn forget(&mut self, before: Timestamp, most: usize) -> Result<usize, StoreError>;
+
     /// Every operation after `after`, oldest first, at most `limit`: for ledgers and checks.
     ///
     /// # Errors

@@ -54,6 +54,8 @@ struct State {
     mail: Table<OperationId, (u64, MailRow)>,
     mail_places: u64,
     accounts: Table<(NetworkId, MemberId), Account>,
+    /// Operations that took money.
+    ledger: Table<OperationId, ()>,
     members: BTreeMap<(NetworkId, MemberId), Member>,
     subjects: BTreeMap<(NetworkId, Box<str>), MemberId>,
     credentials: Vec<Credential>,
@@ -191,6 +193,10 @@ impl Store for Memory {
         Ok(self.state().member(network, id))
     }
 
+    fn forget(&mut self, before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        Ok(self.state().forget(before, most))
+    }
+
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
         let state = self.state();
         let rows = state.operations.rows.values();
@@ -241,7 +247,7 @@ impl State {
             macro_rules! each {
                 ($($table:ident)*) => { $(if kept { state.$table.keep() } else { state.$table.take_back() })* };
             }
-            each!(operations newest late devices mail accounts);
+            each!(operations newest late devices mail accounts ledger);
         };
         all(self, done.is_ok());
         Ok(done?)
@@ -345,9 +351,29 @@ impl State {
                 account.debits += 1;
                 account.debited += debit.money.minor;
                 self.accounts.put(key, account);
+                self.ledger.put(question.operation, ());
             }
         }
         Ok(settled)
+    }
+
+    fn forget(&mut self, before: Timestamp, most: usize) -> usize {
+        let ended = |row: &OperationRow| row.outcome.as_ref().map(|(_, at)| *at).filter(|at| *at < before);
+        let free = |id: OperationId| !self.ledger.rows.contains_key(&id) && !self.mail.rows.contains_key(&id);
+        let rows = self.operations.rows.values();
+        let mut old: Vec<(Timestamp, OperationId)> =
+            rows.filter(|row| free(row.id)).filter_map(|row| Some((ended(row)?, row.id))).collect();
+        old.sort_unstable();
+        old.truncate(most);
+        for (_, id) in &old {
+            self.late.rows.remove(id);
+            let Some(row) = self.operations.rows.remove(id) else { continue };
+            let key = (row.group, row.key);
+            if self.newest.rows.get(&key) == Some(id) {
+                self.newest.rows.remove(&key);
+            }
+        }
+        old.len()
     }
 
     fn member(&self, network: &NetworkId, id: &MemberId) -> Option<Member> {

@@ -75,6 +75,7 @@ on_both! {
         what_is_not_stored_cannot_end_or_be_owed
         mail_keeps_its_order_over_a_restart_until_it_is_paid
         late_answers_are_kept_in_order_up_to_a_bound
+        what_is_old_is_forgotten_unless_it_took_money_runs_or_is_owed
         devices_remember_when_they_were_last_seen
         more_writes_than_a_transaction_holds_are_answered_in_order;
     settles:

@@ -268,6 +268,28 @@ pub(crate) fn late_answers_are_kept_in_order_up_to_a_bound(place: &impl Place) {
     assert!(!format!("{late:?}").contains("late 0"), "bodies do not show");
 }
 
+pub(crate) fn what_is_old_is_forgotten_unless_it_took_money_runs_or_is_owed(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    store.put_member(&person("ann")).unwrap();
+    write(&mut *store, 1, fence, (0..6).map(|n| accepted(1, n)).collect());
+    let late = Write::LateAnswer { operation: id(1, 0), body: Bytes::new(), at: at(9) };
+    write(&mut *store, 1, fence, vec![ended(1, 0, declined("no")), late]);
+    write(&mut *store, 1, fence, vec![ended(1, 1, declined("no")), Write::Owed(mail(1, 1))]);
+    commit(&mut *store, answering(fence, settle(1, 2, Some("ann-left"), "pay 2500"))).unwrap();
+    write(&mut *store, 1, fence, vec![Write::Paid { operation: id(1, 2) }]);
+    write(&mut *store, 1, fence, vec![ended(1, 4, declined("no")), ended(1, 5, declined("no"))]);
+    // An operation n ends at n + 1.
+    assert_eq!(store.forget(at(6), 1), Ok(1), "the oldest first, so many at most");
+    assert_eq!(store.forget(at(6), 10), Ok(1));
+    assert_eq!(store.forget(at(6), 10), Ok(0));
+    let left: Vec<_> = store.operations(None, 10).unwrap().into_iter().map(|row| row.id).collect();
+    assert_eq!(left, [1, 2, 3, 5].map(|n| id(1, n)), "owed, paid, running, not old");
+    assert_eq!(store.late_answers(id(1, 0)).unwrap(), []);
+    assert_eq!(store.earlier(&shop(1), &work(1, 0).key).unwrap(), None);
+    assert!(store.accounts().unwrap().iter().all(crate::Account::adds_up));
+}
+
 pub(crate) fn devices_remember_when_they_were_last_seen(place: &impl Place) {
     let mut store = place.open();
     let fence = own(&mut *store);

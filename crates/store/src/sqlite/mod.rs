@@ -228,6 +228,13 @@ impl Store for Sqlite {
         Ok(member::get_one(&self.db, network, id)?)
     }
 
+    fn forget(&mut self, before: Timestamp, most: usize) -> Result<usize, StoreError> {
+        let transaction = self.begin()?;
+        let forgotten = operation::forget(&transaction, before, most)?;
+        transaction.commit().map_err(Fault::Sql)?;
+        Ok(forgotten)
+    }
+
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
         Ok(operation::list(&self.db, after, limit)?)
     }

@@ -108,6 +108,25 @@ pub(super) fn add_late_answer(
     Ok(())
 }
 
+/// Forgets what ended before then, took no money and is owed to nobody.
+pub(super) fn forget(db: &Connection, before: Timestamp, most: usize) -> Result<usize, Fault> {
+    const OLD: &str = "
+        SELECT id FROM operations
+        WHERE ended_at < ?1
+          AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.operation = operations.id)
+          AND NOT EXISTS (SELECT 1 FROM mailboxes WHERE mailboxes.operation = operations.id)
+        ORDER BY ended_at, id LIMIT ?2";
+    let mut statement = db.prepare_cached(OLD)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let old: Vec<i64> =
+        statement.query_map(params![column::millis(before), most], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for id in &old {
+        db.prepare_cached("DELETE FROM late_answers WHERE operation = ?1")?.execute([id])?;
+        db.prepare_cached("DELETE FROM operations WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(old.len())
+}
+
 /// What came after the outcome, in order.
 pub(super) fn late_answers(db: &Connection, operation: OperationId) -> Result<Vec<LateAnswer>, Fault> {
     const SQL: &str = "SELECT at, body FROM late_answers WHERE operation = ?1 ORDER BY place";
