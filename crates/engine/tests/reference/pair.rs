@@ -92,7 +92,7 @@ impl Pair {
             }
             Act::Listen { who, since } => {
                 let fence = Fence(self.fence - u32::from(since.is_multiple_of(16) && self.fence > 1));
-                let since = (since % 3 > 0).then(|| Position { fence, n: u64::from(since) });
+                let since = (since % 3 > 0).then(|| Position { fence, n: u64::from(since) - 1 });
                 self.ask(who, None, Ask::Listen { since })
             }
             Act::Parted { who, alive } => self.parted(who, alive),

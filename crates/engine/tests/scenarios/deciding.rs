@@ -217,3 +217,15 @@ fn a_decision_meets_a_requester_that_left_and_is_owed_as_long_as_was_stored() {
         &["back= admitted e1.3 owed 1", "back: outcome k1 completed it is Ada", "write paid k1"],
     );
 }
+
+#[test]
+fn a_performer_that_came_while_deciding_is_offered_what_goes_on() {
+    let mut world = shop_and_reader();
+    world.submit("till", Work::new("k1"));
+    world.answer("reader", "k1", evidence("a smudge"));
+    then(world.admit("second", performer("d2")), &["second= admitted e1.3", "write seen d2", "event 3 d2 online e1.3"]);
+    then(
+        world.settled("k1", again("not recognised")),
+        &["till: progress k1 not recognised", "second: offer k1 by +30s", "reader= taken k1 again"],
+    );
+}

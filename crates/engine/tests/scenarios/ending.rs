@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::Verdict;
+use model::{Capacity, Verdict};
 
 use crate::support::{Work, World, admin, bytes, completed, performer, requester, s};
 use crate::{shop_and_reader, shop_and_two_readers, then};
@@ -148,6 +148,31 @@ fn work_whose_deadline_has_passed_on_the_way_here_is_never_offered() {
             "till: outcome k2 expired not_delivered",
             "write paid k2",
             "event 5 ended k2 expired",
+        ],
+    );
+}
+
+#[test]
+fn overdue_work_is_not_offered_with_the_room_anothers_deadline_made() {
+    let mut world = shop_and_reader();
+    let work = |key| Work::new(key).device("d1").rules(|rules| rules.capacity = Capacity::Queue(s(60)));
+    world.submit("till", work("k1").answer_in(s(10)));
+    world.submit("till", work("k2").answer_in(s(20)));
+    world.sleep(s(25));
+    then(
+        world.wait(s(0)),
+        &[
+            "+25s write ended k1 expired unknown",
+            "+25s write owed k1 to shop until +85s",
+            "+25s till: outcome k1 expired unknown",
+            "+25s write paid k1",
+            "+25s reader: withdrawn k1 expired",
+            "+25s event 4 ended k1 expired",
+            "+25s write ended k2 expired not_delivered",
+            "+25s write owed k2 to shop until +85s",
+            "+25s till: outcome k2 expired not_delivered",
+            "+25s write paid k2",
+            "+25s event 5 ended k2 expired",
         ],
     );
 }
