@@ -9,7 +9,7 @@ pub const PASS_MARK: f32 = 70.0;
 /// The raw score that [`PASS_MARK`] stands for.
 pub const PASS_RAW: f32 = 48.0;
 
-/// Support below this is never laid on top of each other; three quarters of strangers end here.
+/// Support below this is never laid on top of each other; about two thirds of all strangers end here.
 const HOPELESS: f32 = 0.16;
 /// Fewer pairs than this count for less: a handful of minutiae falls together by chance.
 const SURE_PAIRS: f32 = 8.0;

@@ -5,6 +5,8 @@
 //! its grey bytes at 500 dpi; the number of pairs, each as two image numbers. Out: one `i32` per
 //! pair, -1 where an image gave no minutiae. Talk (sizes, times) goes to stderr.
 
+#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
 use std::error::Error;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::time::Instant;
