@@ -47,7 +47,7 @@ impl Group {
     pub(crate) fn admit(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, admit: Admit) {
         let Some(name) = admit.single.clone() else { return self.let_in(turn, from, id, admit) };
         turn.routes.insert(from, self.id.clone());
-        let single = self.singles.entry(name.clone()).or_default();
+        let single = self.singles.or_default(name.clone());
         let Some(holder) = single.holder else { return self.let_in(turn, from, id, admit) };
         if admit.takeover == Takeover::IncumbentStays {
             turn.routes.remove(&from);
@@ -117,7 +117,7 @@ impl Group {
         turn.timers.set(Timer::Parting(from), None);
         if alive {
             let now = turn.now.at;
-            self.singles.entry(name.clone()).or_default().proven.push_back(now);
+            self.singles.or_default(name.clone()).proven.push_back(now);
             turn.timers.set(Timer::Damping(self.id.clone(), name), Some(now.after(bounds::DAMPING_SPAN)));
         }
     }
@@ -137,7 +137,7 @@ impl Group {
         let epoch = turn.next_epoch();
         turn.routes.insert(from, self.id.clone());
         if let Some(name) = &single {
-            self.singles.entry(name.clone()).or_default().holder = Some(from);
+            self.singles.or_default(name.clone()).holder = Some(from);
         }
         let windows = self.lend(turn, &principal.id, windows);
         let owed = if role == Role::Requester { self.owed(&principal.id) } else { 0 };

@@ -10,6 +10,7 @@ use model::{
 
 use crate::Turn;
 use crate::admission::{Parting, Single};
+use crate::few::Few;
 use crate::mailbox::Known;
 use crate::operation::Operation;
 use crate::port::Output;
@@ -20,11 +21,10 @@ use crate::stream::Stream;
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) id: GroupId,
-    /// Boxed, as are the names below: a map of one entry has room for eleven, and most groups have one session.
-    pub(crate) sessions: BTreeMap<Route, Box<Session>>,
+    pub(crate) sessions: Few<Route, Box<Session>>,
     /// Sessions that listen.
     pub(crate) listeners: BTreeSet<Route>,
-    pub(crate) singles: BTreeMap<Box<str>, Box<Single>>,
+    pub(crate) singles: Few<Box<str>, Box<Single>>,
     pub(crate) partings: BTreeMap<Route, Parting>,
     pub(crate) known: BTreeMap<PrincipalId, Known>,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
@@ -57,9 +57,9 @@ impl Group {
     pub(crate) fn new(id: GroupId, fence: Fence) -> Self {
         Self {
             id,
-            sessions: BTreeMap::new(),
+            sessions: Few::new(),
             listeners: BTreeSet::new(),
-            singles: BTreeMap::new(),
+            singles: Few::new(),
             partings: BTreeMap::new(),
             known: BTreeMap::new(),
             devices: BTreeMap::new(),

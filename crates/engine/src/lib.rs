@@ -6,6 +6,7 @@
 
 mod admission;
 pub mod bounds;
+mod few;
 mod group;
 mod mailbox;
 mod operation;
@@ -34,7 +35,7 @@ use timers::{Timer, Timers};
 pub struct Partition {
     id: model::Partition,
     fence: Fence,
-    groups: BTreeMap<GroupId, Group>,
+    groups: BTreeMap<GroupId, Box<Group>>,
     routes: BTreeMap<Route, GroupId>,
     places: BTreeMap<OperationId, GroupId>,
     timers: Timers,
@@ -80,7 +81,7 @@ impl Partition {
             partition
                 .groups
                 .entry(group)
-                .or_insert_with_key(|id| Group::new(id.clone(), fence))
+                .or_insert_with_key(|id| Box::new(Group::new(id.clone(), fence)))
                 .restore(row, rules, timers);
         }
         let mut owed = loaded.mail;
@@ -90,7 +91,7 @@ impl Partition {
             partition
                 .groups
                 .entry(mail.group.clone())
-                .or_insert_with_key(|id| Group::new(id.clone(), fence))
+                .or_insert_with_key(|id| Box::new(Group::new(id.clone(), fence)))
                 .restore_mail(mail, &mut partition.timers);
         }
         partition
@@ -142,7 +143,7 @@ impl Partition {
     /// Everybody who must be told when the partition starts again.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
-        self.groups.values().flat_map(Group::routes).collect()
+        self.groups.values().flat_map(|group| group.routes()).collect()
     }
 
     /// The key whose stored operation must be handed in with this ask, because memory no longer knows it.
@@ -224,7 +225,7 @@ impl Partition {
     /// Runs one step of a group, which is made when it is new and kept: its numbers must not start again.
     fn with(&mut self, id: &GroupId, now: Now, out: &mut Vec<Output>, step: impl FnOnce(&mut Group, &mut Turn<'_>)) {
         let fence = self.fence;
-        let group = self.groups.entry(id.clone()).or_insert_with(|| Group::new(id.clone(), fence));
+        let group = self.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id.clone(), fence)));
         let mut turn = Turn {
             now,
             partition: self.id,
