@@ -8,6 +8,7 @@ mod directory;
 mod home;
 mod port;
 mod slot;
+mod slots;
 
 pub use directory::{Directory, Throttle};
 pub use home::{LAZY_WRITES, WRITES_PER_BATCH};
@@ -27,6 +28,7 @@ use model::{
 use dialects::Session;
 use home::{Home, Said, Step};
 use slot::{Admission, HeldFrame, Slot};
+use slots::Slots;
 
 /// One core's sessions and partitions.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub struct Node {
     config: Config,
     directory: Arc<Directory>,
     throttle: Throttle,
-    slots: BTreeMap<u64, Slot>,
+    slots: Slots,
     next_slot: u64,
     homes: BTreeMap<Partition, Home>,
     touched: BTreeSet<Partition>,
@@ -109,7 +111,7 @@ impl Node {
             config,
             directory: Arc::default(),
             throttle: Throttle::default(),
-            slots: BTreeMap::new(),
+            slots: Slots::default(),
             next_slot: 1,
             homes,
             touched: BTreeSet::new(),
@@ -170,8 +172,8 @@ impl Node {
     /// How many connections are open, and how many of them are logged in.
     #[must_use]
     pub fn sessions(&self) -> (usize, usize) {
-        let inside = |slot: &&Slot| matches!(slot.admission, Admission::Inside(_)) && slot.closing.is_none();
-        (self.slots.len(), self.slots.values().filter(inside).count())
+        let inside = |slot: &Slot| matches!(slot.admission, Admission::Inside(_)) && slot.closing.is_none();
+        (self.slots.len(), self.slots.ids(inside).len())
     }
 
     /// Whether it drains and nothing is on its way to the store any more: it can be let go.
@@ -207,7 +209,7 @@ impl Node {
 
     fn frame(&mut self, now: Now, slot: u64, frame: Frame<'_>, out: &mut Vec<Output>) {
         let most = self.config.bounds.asks_per_session;
-        let Some(held) = self.slots.get_mut(&slot).filter(|slot| slot.closing.is_none()) else { return };
+        let Some(held) = self.slots.get_mut(slot).filter(|slot| slot.closing.is_none()) else { return };
         if held.must_hold(most) {
             held.hold(HeldFrame::hold(frame));
             self.pace(slot, out);
@@ -218,7 +220,7 @@ impl Node {
 
     /// Feeds one input to a session's machine and does what it says.
     fn session(&mut self, now: Now, id: u64, input: model::Input<'_>, out: &mut Vec<Output>) {
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else { return };
+        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.closing.is_none()) else { return };
         let mut outputs = std::mem::take(&mut self.scratch);
         let handled = catch_unwind(AssertUnwindSafe(|| slot.session.handle(now, input, &mut outputs)));
         if handled.is_err() {
@@ -236,7 +238,7 @@ impl Node {
 
     /// Does one thing a session says; what it says after its end is not heard.
     fn output(&mut self, now: Now, id: u64, output: model::Output, out: &mut Vec<Output>) {
-        if self.slots.get(&id).is_none_or(|slot| slot.closing.is_some()) {
+        if self.slots.get(id).is_none_or(|slot| slot.closing.is_some()) {
             return;
         }
         let route = self.here(id);
@@ -246,7 +248,7 @@ impl Node {
             model::Output::Ping => Wire::Ping,
             model::Output::Limit(bytes) => Wire::Limit(bytes),
             model::Output::Refuse(response) => {
-                self.slots.remove(&id);
+                self.slots.remove(id);
                 Wire::Refuse(response)
             }
             model::Output::Close { code, reason } => {
@@ -274,7 +276,7 @@ impl Node {
         subject: Option<&str>,
         secret: &model::Secret,
     ) -> Result<Arc<model::Principal>, Denied> {
-        let peer = self.slots.get(&slot).map(|slot| slot.peer);
+        let peer = self.slots.get(slot).map(|slot| slot.peer);
         let who = format!("{peer:?} {dialect} {}", subject.unwrap_or_default());
         if let Some(wait) = self.throttle.wait(now.at, &who) {
             return Err(Denied::Throttled(wait));
@@ -289,7 +291,7 @@ impl Node {
 
     fn session_asks(&mut self, id: u64, ask_id: AskId, ask: Ask) {
         let from = self.here(id);
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
         let partition = match &ask {
             Ask::Admit(admit) => {
                 slot.principal = Some(Arc::clone(&admit.principal));
@@ -313,7 +315,7 @@ impl Node {
     /// We close: the session hands back what it was lent and is over for its partition.
     fn closed(&mut self, id: u64, reason: Reason) {
         let from = self.here(id);
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
         slot.closing = Some(reason);
         if let Some(at) = slot.armed.take() {
             self.timers.remove(&(at, Due::Slot(id)));
@@ -326,7 +328,7 @@ impl Node {
     }
 
     fn close(&mut self, id: u64, reason: Reason, out: &mut Vec<Output>) {
-        if self.slots.get(&id).is_none_or(|slot| slot.closing.is_some()) {
+        if self.slots.get(id).is_none_or(|slot| slot.closing.is_some()) {
             return;
         }
         out.push(Output::Wire { route: self.here(id), wire: Wire::Close { code: reason.code(), reason } });
@@ -334,10 +336,10 @@ impl Node {
     }
 
     fn gone(&mut self, id: u64, ending: Ending, out: &mut Vec<Output>) {
-        if self.slots.get(&id).is_some_and(|slot| slot.closing.is_none()) {
+        if self.slots.get(id).is_some_and(|slot| slot.closing.is_none()) {
             self.closed(id, ending.reason);
         }
-        let Some(slot) = self.slots.remove(&id) else { return };
+        let Some(slot) = self.slots.remove(id) else { return };
         let route = self.here(id);
         let reason = slot.closing.unwrap_or(ending.reason);
         if let (Reason::Displaced, Some(partition)) = (reason, slot.admission.partition()) {
@@ -352,7 +354,7 @@ impl Node {
         for (_, due) in std::mem::replace(&mut self.timers, later) {
             match due {
                 Due::Slot(id) => {
-                    let Some(slot) = self.slots.get_mut(&id) else { continue };
+                    let Some(slot) = self.slots.get_mut(id) else { continue };
                     slot.armed = None;
                     // A deadline that moved on while its timer stood still is only looked at again.
                     if slot.session.deadline().is_some_and(|deadline| deadline <= now.at) {
@@ -389,8 +391,7 @@ impl Node {
     fn check_credentials(&mut self, now: Now, out: &mut Vec<Output>) {
         let directory = Arc::clone(&self.directory);
         let good = |slot: &Slot| slot.principal.as_ref().is_none_or(|who| directory.is_good(&who.credential, now.wall));
-        let ended: Vec<u64> = self.slots.iter().filter(|(_, slot)| !good(slot)).map(|(id, _)| *id).collect();
-        for id in ended {
+        for id in self.slots.ids(|slot| !good(slot)) {
             self.session(now, id, model::Input::Tell { ask: None, tell: Tell::Revoked }, out);
         }
         self.timers.retain(|(_, due)| *due != Due::Credentials);
@@ -403,7 +404,7 @@ impl Node {
     fn drain(&mut self, now: Now, spread: Duration, out: &mut Vec<Output>) {
         self.draining = true;
         self.touched.extend(self.homes.keys());
-        let ids: Vec<u64> = self.slots.keys().copied().collect();
+        let ids = self.slots.ids(|_| true);
         let many = u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
         for (turn, id) in (1_u32..).zip(ids) {
             let retry_after = spread.saturating_mul(turn) / many;
@@ -433,7 +434,7 @@ impl Node {
             Work::Done { slot, call, done } => self.session(now, slot, model::Input::Done { call, done }, out),
             Work::Line(id) => {
                 let most = self.config.bounds.asks_per_session;
-                let frame = self.slots.get_mut(&id).and_then(|slot| slot.next_held(most));
+                let frame = self.slots.get_mut(id).and_then(|slot| slot.next_held(most));
                 match frame {
                     Some(frame) => self.session(now, id, model::Input::Frame(frame.frame()), out),
                     None => self.pace(id, out),
@@ -472,7 +473,7 @@ impl Node {
 
     fn tell(&mut self, now: Now, id: u64, ask: Option<AskId>, tell: Tell, out: &mut Vec<Output>) {
         let route = self.here(id);
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else {
+        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.closing.is_none()) else {
             if let Tell::Outcome { operation, .. } = tell {
                 self.queue.push_back(Work::Undelivered { operation });
             }
@@ -502,7 +503,7 @@ impl Node {
         let most = self.config.bounds.asks_per_session;
         let broke = self.open_bytes >= self.config.bounds.ask_bytes;
         let route = self.here(id);
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else { return };
+        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.closing.is_none()) else { return };
         let starves = broke && slot.open_bytes() > 0;
         if !slot.paused && (slot.is_full(most) || starves) {
             slot.paused = true;
@@ -537,7 +538,7 @@ impl Node {
     }
 
     fn arm_slot(&mut self, id: u64) {
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.closing.is_none()) else { return };
+        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.closing.is_none()) else { return };
         let Some(deadline) = slot.session.deadline() else { return };
         // A later deadline leaves the timer where it is: it fires early and looks again.
         if slot.armed.is_some_and(|armed| armed <= deadline) {
