@@ -72,7 +72,7 @@ fn credential(index: usize) -> Result<Credential, model::BadId> {
         dialect: Dialect::Boop,
         role: Role::Requester,
         network: NetworkId::parse("idle")?,
-        group: GroupId::parse(&id)?,
+        group: GroupId::of(Dialect::Boop, &id)?,
         principal: PrincipalId::parse(&id)?,
         subject: Some(id.as_str().into()),
         device: None,

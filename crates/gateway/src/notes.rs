@@ -28,7 +28,7 @@ pub(crate) fn note(note: &Note, peer: Option<IpAddr>, metrics: &Metrics) {
             );
         }
         Note::LoggedIn { route, dialect, role, group, principal } => {
-            tracing::info!(core = route.core, slot = route.slot, peer, %dialect, %role, %group, %principal, "logged in");
+            tracing::info!(core = route.core, slot = route.slot, peer, %dialect, %role, group = group.name(), %principal, "logged in");
         }
         Note::Ended { route, dialect, principal, reason } => {
             metrics.closed(*dialect, *reason);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::Dialect;
+
 /// The longest name a peer may choose, in characters.
-pub const MAX_ID_CHARS: usize = 128;
+pub const MAX_ID_CHARS: usize = 256;
 
 /// Why a text is no id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ text_id!(
     NetworkId
 );
 text_id!(
-    /// The tenant scope that nothing else crosses.
+    /// The tenant scope that nothing else crosses: a dialect and a name in it, such as `boop/ven_bakery`.
     GroupId
 );
 text_id!(
@@ -108,6 +110,23 @@ text_id!(
     /// The id a requester chose for a piece of work; unique within its group.
     RequestKey
 );
+
+impl GroupId {
+    /// The group of that name in that dialect: the same name elsewhere is another group.
+    ///
+    /// # Errors
+    /// [`BadId`] says what is wrong with the name.
+    pub fn of(dialect: Dialect, name: &str) -> Result<Self, BadId> {
+        checked(name)?;
+        checked(&format!("{dialect}/{name}")).map(Self)
+    }
+
+    /// The name as people and peers of its dialect know it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(&self.0, |(_, name)| name)
+    }
+}
 
 /// One piece of work: an integer that grows with time and carries its partition.
 ///
@@ -224,9 +243,17 @@ mod tests {
     #[test]
     fn ids_have_bounds() {
         assert_eq!(RequestKey::parse(""), Err(BadId::Empty));
-        assert_eq!(RequestKey::parse(&"x".repeat(129)), Err(BadId::TooLong));
+        assert_eq!(RequestKey::parse(&"x".repeat(257)), Err(BadId::TooLong));
         assert_eq!(RequestKey::parse("a\nb"), Err(BadId::Control));
-        assert!(RequestKey::parse(&"ü".repeat(128)).is_ok());
+        assert!(RequestKey::parse(&"ü".repeat(256)).is_ok());
+    }
+
+    #[test]
+    fn a_group_belongs_to_its_dialect() {
+        let [boop, modulus] = [Dialect::Boop, Dialect::Modulus].map(|dialect| GroupId::of(dialect, "shop/1").unwrap());
+        assert_ne!(boop, modulus);
+        assert_eq!((boop.as_str(), boop.name(), modulus.name()), ("boop/shop/1", "shop/1", "shop/1"));
+        assert_eq!(GroupId::of(Dialect::Boop, ""), Err(BadId::Empty));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
-use model::{Attribute, Currency, Digest, GroupId, Member, MemberId, Money, NetworkId, Side};
+use model::{Attribute, Currency, Dialect, Digest, GroupId, Member, MemberId, Money, NetworkId, Side};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::{Inspect, Store};
@@ -225,7 +225,7 @@ fn both_sides() -> Vec<SideForm> {
 
 impl Form {
     fn into_member(self) -> anyhow::Result<Member> {
-        let group = |name: &String| GroupId::parse(name).with_context(|| format!("group {name:?}"));
+        let group = |name: &String| GroupId::of(Dialect::Boop, name).with_context(|| format!("group {name:?}"));
         let groups = self.groups.map(|names| names.iter().map(group).collect::<anyhow::Result<_>>()).transpose()?;
         let attribute = |(name, form): (String, AttributeForm)| {
             let json = form.value.get().into();
@@ -260,7 +260,7 @@ impl Form {
         Ok(Self {
             id: member.id.to_string(),
             network: member.network.to_string(),
-            groups: member.groups.as_ref().map(|groups| groups.iter().map(ToString::to_string).collect()),
+            groups: member.groups.as_ref().map(|groups| groups.iter().map(|group| group.name().to_owned()).collect()),
             balance: MoneyForm { minor: member.balance.minor, currency: member.balance.currency.as_str().to_owned() },
             attributes: member
                 .attributes

@@ -8,9 +8,9 @@ use node::Wire;
 
 use crate::world::FIRST_LIMIT;
 
-/// One connection of a World; never used twice.
+/// One connection by its number from 0; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Socket(pub(crate) usize);
+pub struct Socket(pub usize);
 
 /// A frame as a peer sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -141,6 +141,10 @@
 //! Order among peers within one step is as the node says it on one core. With several cores each peer's lines, and
 //! the `*` lines, keep their order among themselves.
 //!
+//! The same holds where a story is played through the shell, with its HTTP, its codec and its connections: another
+//! [`Theatre`], the same text at the same instants. What the codec and HTTP add of themselves, such as pongs, a content
+//! length or a date, is checked there and not written.
+//!
 //! # Comparing
 //!
 //! JSON compares by value: key order and spaces do not matter, numbers compare by their text (`1` is not `1.0`),
@@ -189,10 +193,12 @@ mod run;
 mod say;
 mod scene;
 pub mod story;
+pub mod theatre;
 pub mod update;
 mod words;
 pub mod world;
 
 pub use parse::parse;
-pub use run::{Fared, MOST_NOT_APPLICABLE, Report, SIXTEEN, Told, UPDATE, run_file, run_folder};
-pub use scene::stage;
+pub use run::{Fared, MOST_NOT_APPLICABLE, Report, SIXTEEN, Told, UPDATE, run_file, run_folder, run_folder_on};
+pub use scene::{scene, stage};
+pub use theatre::Theatre;

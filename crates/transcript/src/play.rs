@@ -1,4 +1,4 @@
-//! A story played on a World: its acts handed in, its clock moved, what came compared step by step.
+//! A story played on a World or another theatre: its acts handed in, its clock moved, what came compared step by step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,8 +12,9 @@ use crate::check::{Got, Mismatch, Order, check, said_text};
 use crate::print::span;
 use crate::scene::{credential_id, network, stage, upgrade};
 use crate::story::{Act, Given, Happen, Line, Message, Output, Peer, Said, Say, Step, Story};
+use crate::theatre::Theatre;
 use crate::update::{Rewrite, rewrite};
-use crate::world::{Hearing, Life, Seen, Sent, Shown, Sight, Socket, World};
+use crate::world::{Hearing, Life, Seen, Sent, Shown, Sight, Socket};
 
 /// Lines of a step that a failure shows at most.
 const MOST_SHOWN: usize = 30;
@@ -25,8 +26,8 @@ pub struct Failure {
     pub story: String,
     /// The line to look at.
     pub line: usize,
-    /// On how many cores it was played.
-    pub cores: u8,
+    /// Where it was played, when that is not one core of a World.
+    pub place: String,
     /// What is written there.
     pub expected: Option<String>,
     /// What came instead.
@@ -37,11 +38,20 @@ pub struct Failure {
     pub came: Vec<String>,
 }
 
+impl Failure {
+    /// A line of which nothing more is to be shown than what went wrong.
+    #[must_use]
+    pub fn new(story: &Story, place: String, line: usize, why: String) -> Box<Self> {
+        let story = story.name.clone();
+        Box::new(Self { story, line, place, expected: None, got: None, why, came: Vec::new() })
+    }
+}
+
 /// `file:line`, then expected and got as lines of the language.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cores = if self.cores == 1 { String::new() } else { format!(" (on {} cores)", self.cores) };
-        writeln!(f, "{}:{}{cores}: {}", self.story, self.line, self.why)?;
+        let place = if self.place.is_empty() { String::new() } else { format!(" ({})", self.place) };
+        writeln!(f, "{}:{}{place}: {}", self.story, self.line, self.why)?;
         if self.expected.is_some() || self.got.is_some() {
             writeln!(f, "  expected  {}", self.expected.as_deref().unwrap_or("nothing"))?;
             writeln!(f, "  got       {}", self.got.as_deref().unwrap_or("nothing"))?;
@@ -63,25 +73,25 @@ pub enum Mode<'a> {
     Update(&'a mut Vec<Rewrite>),
 }
 
-/// Plays a story on so many cores.
+/// Plays a story on a World of so many cores.
 ///
 /// # Errors
 /// The first thing that does not hold.
-pub fn play(
-    story: &Story,
-    cores: u8,
-    order: Order,
-    store: Box<dyn Store>,
-    mut mode: Mode<'_>,
-) -> Result<(), Box<Failure>> {
-    let failure = |line: usize, why: String| {
-        let story = story.name.clone();
-        Box::new(Failure { story, line, cores, expected: None, got: None, why, came: Vec::new() })
-    };
-    let world = stage(story, cores, store).map_err(|(line, why)| failure(line, why))?;
+pub fn play(story: &Story, cores: u8, order: Order, store: Box<dyn Store>, mode: Mode<'_>) -> Result<(), Box<Failure>> {
+    let mut world = stage(story, cores, store).map_err(|(line, why)| Failure::new(story, String::new(), line, why))?;
+    play_on(story, &mut world, order, mode)
+}
+
+/// Plays a story where everything it gives is there already.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn play_on(story: &Story, theatre: &mut dyn Theatre, order: Order, mut mode: Mode<'_>) -> Result<(), Box<Failure>> {
+    let place = theatre.place();
+    let failure = |line: usize, why: String| Failure::new(story, place.clone(), line, why);
     let mut stage = Stage {
         peers: story.peers().collect(),
-        world,
+        theatre,
         sockets: BTreeMap::new(),
         names: BTreeMap::new(),
         opened: BTreeSet::new(),
@@ -114,7 +124,7 @@ pub fn play(
 
 struct Stage<'a> {
     peers: Vec<&'a Peer>,
-    world: World,
+    theatre: &'a mut dyn Theatre,
     /// The latest socket of each peer.
     sockets: BTreeMap<&'a str, Socket>,
     /// Whose each socket is or was.
@@ -143,16 +153,16 @@ impl<'a> Stage<'a> {
                 Act::Happen(happen) => self.happen(happen).map_err(stopped)?,
             }
         }
-        self.world.settle();
-        if let Some(broken) = self.world.take_broken().first() {
+        self.theatre.settle();
+        if let Some(broken) = self.theatre.take_broken().first() {
             return Err((last, format!("the node broke its contract: {broken}")));
         }
         for (name, socket) in &self.sockets {
-            if self.world.waits_for_upgrade(*socket) {
+            if self.theatre.waits_for_upgrade(*socket) {
                 return Err((last, format!("`{name}` speaks before its upgrade is answered")));
             }
         }
-        let seen = self.world.take_seen();
+        let seen = self.theatre.take_seen();
         Ok(seen.into_iter().filter_map(|seen| self.got(seen)).collect())
     }
 
@@ -164,7 +174,7 @@ impl<'a> Stage<'a> {
     fn open(&mut self, name: &str, target: Option<&str>, headers: &[(String, String)]) -> Result<Socket, String> {
         let (index, peer) = self.peer(name);
         if let Some(socket) = self.sockets.get(name)
-            && self.world.life(*socket) != Life::Over
+            && self.theatre.life(*socket) != Life::Over
         {
             return Err(format!("the socket of `{name}` is still there"));
         }
@@ -175,7 +185,7 @@ impl<'a> Stage<'a> {
         let hearing = if peer.deaf { Hearing::Deaf } else { Hearing::Hears };
         let cores = usize::from(u8::MAX) + 1;
         let core = u8::try_from(index % cores).expect("a remainder of 256 is a byte");
-        let socket = self.world.open(core, &request, hearing);
+        let socket = self.theatre.open(core, &request, hearing);
         self.sockets.insert(&peer.name, socket);
         self.names.insert(socket, &peer.name);
         self.opened.insert(socket);
@@ -185,7 +195,7 @@ impl<'a> Stage<'a> {
     /// The socket of a peer. One that we closed in this same step still takes what the peer had sent by then.
     fn socket(&self, name: &str) -> Result<Socket, String> {
         let socket = self.sockets.get(name).copied().ok_or_else(|| format!("`{name}` never opened a socket"))?;
-        match self.world.life(socket) {
+        match self.theatre.life(socket) {
             Life::Over => Err(format!("the socket of `{name}` is over; `! open {name}` makes another")),
             Life::Opening | Life::Open | Life::Closing => Ok(socket),
         }
@@ -202,31 +212,31 @@ impl<'a> Stage<'a> {
             Say::Binary(bytes) => Sent::Binary(bytes.clone()),
             Say::Ping => Sent::Ping,
             Say::Pong => Sent::Pong,
-            Say::Close { .. } => {
-                self.world.close(socket);
+            Say::Close { code, reason } => {
+                self.theatre.close(socket, *code, reason);
                 return Ok(());
             }
             Say::Http(_) => return Err("the node takes no HTTP messages yet".to_owned()),
         };
-        self.world.send(socket, sent);
+        self.theatre.send(socket, sent);
         Ok(())
     }
 
     /// Moves the clock from deadline to deadline; nothing may come before the end.
     fn sleep(&mut self, line: &Line, duration: Duration) -> Result<(), Stopped> {
-        let begin = self.world.now().at;
+        let begin = self.theatre.now().at;
         let end = begin.after(duration);
         loop {
-            let next = self.world.deadline().filter(|next| *next < end).unwrap_or(end);
-            self.world.advance(next);
-            let at = self.world.now().at;
+            let next = self.theatre.deadline().filter(|next| *next < end).unwrap_or(end);
+            self.theatre.advance(next);
+            let at = self.theatre.now().at;
             if at >= end {
                 return Ok(());
             }
-            if let Some(broken) = self.world.take_broken().first() {
+            if let Some(broken) = self.theatre.take_broken().first() {
                 return Err((line.number, format!("the node broke its contract: {broken}")));
             }
-            let seen = self.world.take_seen();
+            let seen = self.theatre.take_seen();
             let came: Vec<String> =
                 seen.into_iter().filter_map(|seen| self.got(seen)).map(|got| got.written(true).to_string()).collect();
             if let Some(first) = came.first() {
@@ -242,19 +252,31 @@ impl<'a> Stage<'a> {
     fn happen(&mut self, happen: &Happen) -> Result<(), String> {
         match happen {
             Happen::Open { peer, target, headers } => drop(self.open(peer, target.as_deref(), headers)?),
-            Happen::Drop(peer) => self.world.lose(self.socket(peer)?),
-            Happen::Fault(peer, reason) => self.world.fault(self.socket(peer)?, *reason),
-            Happen::Dropped(peer, count) => self.world.dropped(self.socket(peer)?, *count),
-            Happen::Room(peer) => self.world.room(self.socket(peer)?),
-            Happen::Restart => self.world.restart().map_err(|error| format!("{error:?}"))?,
-            Happen::Drain(spread) => self.world.drain(*spread),
-            Happen::FailCommit => self.world.fail_commit(),
-            Happen::FailLoad => self.world.fail_load(),
-            Happen::HoldCommits => self.world.hold_commits(),
-            Happen::ReleaseCommits => self.world.release_commits(),
+            Happen::Drop(peer) => {
+                let socket = self.socket(peer)?;
+                self.theatre.lose(socket);
+            }
+            Happen::Fault(peer, reason) => {
+                let socket = self.socket(peer)?;
+                self.theatre.fault(socket, *reason)?;
+            }
+            Happen::Dropped(peer, count) => {
+                let socket = self.socket(peer)?;
+                self.theatre.dropped(socket, *count)?;
+            }
+            Happen::Room(peer) => {
+                let socket = self.socket(peer)?;
+                self.theatre.room(socket)?;
+            }
+            Happen::Restart => self.theatre.restart().map_err(|error| format!("{error:?}"))?,
+            Happen::Drain(spread) => self.theatre.drain(*spread),
+            Happen::FailCommit => self.theatre.fail_commit(),
+            Happen::FailLoad => self.theatre.fail_load(),
+            Happen::HoldCommits => self.theatre.hold_commits(),
+            Happen::ReleaseCommits => self.theatre.release_commits(),
             Happen::Revoke(peer) => {
                 let id = credential_id(self.peer(peer).1);
-                if !self.world.revoke(&id).map_err(|error| format!("{error:?}"))? {
+                if !self.theatre.revoke(&id).map_err(|error| format!("{error:?}"))? {
                     return Err(format!("`{peer}` has no credential to end"));
                 }
             }
@@ -296,7 +318,8 @@ impl<'a> Stage<'a> {
             });
             let network = network(given.and_then(|member| member.network.as_deref())).map_err(stopped)?;
             let member = MemberId::parse(id).map_err(|wrong| stopped(format!("a member {wrong}")))?;
-            let known = self.world.store().member(&network, &member).map_err(|error| stopped(format!("{error:?}")))?;
+            let known =
+                self.theatre.store().member(&network, &member).map_err(|error| stopped(format!("{error:?}")))?;
             match known {
                 Some(member) if member.balance == *money => {}
                 Some(member) => {

@@ -126,7 +126,26 @@ impl fmt::Display for Report {
 /// Plays every `.txt` file of a folder and of the folders in it, each on a memory store of its own.
 #[must_use]
 pub fn run_folder(folder: impl AsRef<Path>) -> Report {
-    let folder = folder.as_ref();
+    each_file(folder.as_ref(), run_file)
+}
+
+/// Plays every `.txt` file of a folder and of the folders in it as `play` does. Nothing is rewritten.
+#[must_use]
+pub fn run_folder_on(folder: impl AsRef<Path>, mut play: impl FnMut(&Story) -> Result<(), Box<Failure>>) -> Report {
+    each_file(folder.as_ref(), |file| {
+        let name = file.display().to_string();
+        let story = fs::read_to_string(file).map_err(|error| format!("{name}: {error}"));
+        let story = story.and_then(|text| read(&name, &text));
+        let mark = story.as_ref().ok().and_then(Story::mark);
+        let result = story.and_then(|story| match story.not_applicable() {
+            Some(_) => Ok(Fared::NotApplicable),
+            None => play(&story).map(|()| Fared::Holds).map_err(|failure| failure.to_string()),
+        });
+        Told { name, mark, result }
+    })
+}
+
+fn each_file(folder: &Path, mut run: impl FnMut(&Path) -> Told) -> Report {
     let mut files = Vec::new();
     let mut told = Vec::new();
     if let Err(error) = find(folder, &mut files) {
@@ -135,7 +154,7 @@ pub fn run_folder(folder: impl AsRef<Path>) -> Report {
     files.sort();
     for file in files {
         let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
-        let mut one = run_file(&file);
+        let mut one = run(&file);
         one.name = name.display().to_string();
         told.push(one);
     }

@@ -21,6 +21,15 @@ use crate::world::{Setup, World};
 /// # Errors
 /// The line that gives what cannot be, and why.
 pub fn stage(story: &Story, cores: u8, mut store: Box<dyn Store>) -> Result<World, (usize, String)> {
+    let setup = scene(story, cores, &mut *store)?;
+    World::new(setup, store).map_err(|error| (1, format!("{error:?}")))
+}
+
+/// Puts into the store what a story gives, and says how everything else is to be made.
+///
+/// # Errors
+/// The line that gives what cannot be, and why.
+pub fn scene(story: &Story, cores: u8, store: &mut dyn Store) -> Result<Setup, (usize, String)> {
     let mut dialects = dialects::Config::default();
     let mut bounds = node::Bounds::default();
     let mut seed = [0; 8];
@@ -47,14 +56,13 @@ pub fn stage(story: &Story, cores: u8, mut store: Box<dyn Store>) -> Result<Worl
             }
         }
     }
-    let setup = Setup {
+    Ok(Setup {
         cores,
         seed: u64::from_be_bytes(seed),
         now: Now::from_millis(wall.millis()),
         dialects: Arc::new(dialects),
         bounds,
-    };
-    World::new(setup, store).map_err(|error| (1, format!("{error:?}")))
+    })
 }
 
 /// Puts a setting where its key says.
@@ -91,7 +99,7 @@ fn credential(peer: &Peer, now: Wall) -> Result<Option<Credential>, String> {
         dialect: peer.dialect,
         role: peer.role,
         network: network(peer.network.as_deref())?,
-        group: GroupId::parse(group).map_err(bad("a group"))?,
+        group: GroupId::of(peer.dialect, group).map_err(bad("a group"))?,
         principal: PrincipalId::parse(principal).map_err(bad("a principal"))?,
         subject: subject.map(Box::from),
         device,
@@ -133,7 +141,8 @@ fn member(given: &MemberGiven) -> Result<Member, String> {
             (name.as_str().into(), attribute)
         })
         .collect();
-    let groups = given.groups.as_ref().map(|groups| groups.iter().map(|group| GroupId::parse(group)).collect());
+    let groups =
+        given.groups.as_ref().map(|groups| groups.iter().map(|group| GroupId::of(Dialect::Boop, group)).collect());
     let mut subjects: Vec<(Box<str>, Side)> =
         given.templates.iter().map(|(template, side)| (boop::template_subject(template), *side)).collect();
     subjects.push((boop::test_user_subject(&given.id), Side::Left));

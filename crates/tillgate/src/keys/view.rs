@@ -12,7 +12,7 @@ pub(super) fn list(list: &List) -> anyhow::Result<()> {
     let wanted = credentials.iter().filter(|credential| {
         list.dialect.is_none_or(|dialect| credential.dialect == dialect)
             && list.role.is_none_or(|role| credential.role == role)
-            && list.group.as_ref().is_none_or(|group| credential.group.as_str() == group)
+            && list.group.as_ref().is_none_or(|group| credential.group.name() == group)
     });
     Ok(print::list(wanted, list.json)?)
 }

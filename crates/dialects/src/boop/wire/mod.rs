@@ -77,6 +77,9 @@ pub(crate) fn kind(text: &str) -> Result<Cow<'_, str>, Wrong> {
 
 const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
+/// The longest context id, in characters.
+const CONTEXT_ID_MOST: usize = 128;
+
 /// The context a message is about.
 fn context_id(text: &str) -> Result<RequestKey, Wrong> {
     #[derive(Deserialize)]
@@ -86,6 +89,9 @@ fn context_id(text: &str) -> Result<RequestKey, Wrong> {
     }
     let about: About<'_> = serde_json::from_str(text).map_err(|_| Wrong::content("expected one context_id"))?;
     let id = about.context_id.and_then(string).ok_or(Wrong::content("expected context_id to be a text"))?;
+    if id.chars().nth(CONTEXT_ID_MOST).is_some() {
+        return Err(Wrong::content(format!("context_id must be at most {CONTEXT_ID_MOST} characters")));
+    }
     RequestKey::parse(&id).map_err(|bad| Wrong::content(format!("context_id {bad}")))
 }
 

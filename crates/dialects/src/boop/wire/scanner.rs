@@ -164,7 +164,7 @@ pub(crate) fn authenticated(device: &DeviceId, vendor: &GroupId) -> Bytes {
         device_id: &'a str,
         vendor_id: &'a str,
     }
-    json(&Message { r#type: "authenticated", device_id: device.as_str(), vendor_id: vendor.as_str() })
+    json(&Message { r#type: "authenticated", device_id: device.as_str(), vendor_id: vendor.name() })
 }
 
 /// A context wants a palm.
