@@ -1,0 +1,104 @@
+//! What a story is played on: the pure [`World`](crate::world::World), or the shell with its codec and its HTTP.
+//!
+//! Both hand in what peers do and hand out what came, at instants that only [`Theatre::advance`] moves. What a story
+//! says must not depend on which of them it is played on.
+
+use std::time::Duration;
+
+use model::{CredentialId, Now, Reason, Request, Timestamp};
+use store::{Store, StoreError};
+
+use crate::world::{Hearing, Life, Seen, Sent, Socket};
+
+/// Peers, a gateway, a store and a clock.
+///
+/// Acts are handed in one by one and have their effect at the latest in [`Self::settle`], which follows the last act of a
+/// step. Only [`Self::advance`] moves the clock.
+pub trait Theatre {
+    /// What a failure says about where it was played; empty where that is plain.
+    fn place(&self) -> String;
+
+    /// The present instant.
+    fn now(&self) -> Now;
+
+    /// The store, for checks.
+    fn store(&self) -> &dyn Store;
+
+    /// How far a connection is, as its peer knows it.
+    fn life(&self, socket: Socket) -> Life;
+
+    /// Whether frames of an opening connection wait for its upgrade.
+    fn waits_for_upgrade(&self, socket: Socket) -> bool;
+
+    /// A peer asks for an upgrade on a core; which one it is, is its number modulo the cores there are.
+    fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket;
+
+    /// A peer sends a frame. It waits while the upgrade is not answered or the socket is not read.
+    fn send(&mut self, socket: Socket, frame: Sent);
+
+    /// The peer closes properly.
+    fn close(&mut self, socket: Socket, code: u16, reason: &str);
+
+    /// The connection is lost without a word.
+    fn lose(&mut self, socket: Socket);
+
+    /// The codec or the writer gives the connection up.
+    ///
+    /// # Errors
+    /// When that cannot be brought about here.
+    fn fault(&mut self, socket: Socket, reason: Reason) -> Result<(), String>;
+
+    /// Telemetry was dropped, because the peer does not read.
+    ///
+    /// # Errors
+    /// When that cannot be brought about here.
+    fn dropped(&mut self, socket: Socket, count: u32) -> Result<(), String>;
+
+    /// The peer reads again.
+    ///
+    /// # Errors
+    /// When that cannot be brought about here.
+    fn room(&mut self, socket: Socket) -> Result<(), String>;
+
+    /// Killed and started again on the same store: sockets, mail and what was not yet durable are lost.
+    ///
+    /// # Errors
+    /// When the store's credentials cannot be read.
+    fn restart(&mut self) -> Result<(), StoreError>;
+
+    /// Asked to end, with return hints spread over so long.
+    fn drain(&mut self, spread: Duration);
+
+    /// Ends a credential now. True when it was there and good.
+    ///
+    /// # Errors
+    /// When the store cannot.
+    fn revoke(&mut self, id: &CredentialId) -> Result<bool, StoreError>;
+
+    /// One more commit fails.
+    fn fail_commit(&mut self);
+
+    /// One more load fails.
+    fn fail_load(&mut self);
+
+    /// Commits wait until they are released.
+    fn hold_commits(&mut self);
+
+    /// Commits go on.
+    fn release_commits(&mut self);
+
+    /// Lets everything follow that follows within this instant.
+    fn settle(&mut self);
+
+    /// When something will happen by itself.
+    fn deadline(&self) -> Option<Timestamp>;
+
+    /// Moves both clocks to `at`, which lies not before now, and lets everything due happen.
+    fn advance(&mut self, at: Timestamp);
+
+    /// Everything that came out since the last look.
+    fn take_seen(&mut self) -> Vec<Seen>;
+
+    /// Rules that were broken since the last look: each is a bug.
+    fn take_broken(&mut self) -> Vec<String>;
+}
