@@ -4,7 +4,9 @@ pub mod boop;
 
 use std::sync::Arc;
 
-use model::{Decision, Dialect, Input, Member, Now, Outbox, Question, Request, Role, Rules, Timestamp, Window};
+use model::{
+    CloseCode, Decision, Dialect, Input, Member, Now, Outbox, Question, Reason, Request, Role, Rules, Timestamp, Window,
+};
 
 /// Every dialect's numbers.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +89,16 @@ impl Session {
             Self::BoopRequester(session) => session.leave(),
             Self::BoopPerformer(session) => session.leave(),
         }
+    }
+}
+
+/// The close code a dialect's peers see for a reason: ours, where the vendor knows no others.
+#[must_use]
+pub const fn close_code(dialect: Dialect, reason: Reason) -> CloseCode {
+    match dialect {
+        // PowerEPOS documents 1000 only; the reason says the rest.
+        Dialect::Ordernpay => CloseCode::NORMAL,
+        Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Boop => reason.code(),
     }
 }
 

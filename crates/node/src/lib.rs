@@ -7,6 +7,7 @@
 mod directory;
 mod home;
 mod port;
+mod refusal;
 mod slot;
 mod slots;
 
@@ -27,6 +28,7 @@ use model::{
 
 use dialects::Session;
 use home::{Home, Said, Step};
+use refusal::refusal;
 use slot::{Admission, HeldFrame, Slot};
 use slots::Slots;
 
@@ -243,18 +245,22 @@ impl Node {
         }
         let route = self.here(id);
         let wire = match output {
-            model::Output::Accept => Wire::Accept,
+            model::Output::Accept => {
+                if let Some(slot) = self.slots.get_mut(id) {
+                    slot.accepted = true;
+                }
+                Wire::Accept
+            }
             model::Output::Send { text, class } => Wire::Send { text, class },
             model::Output::Ping => Wire::Ping,
             model::Output::Limit(bytes) => Wire::Limit(bytes),
-            model::Output::Refuse(response) => {
-                self.slots.remove(id);
-                Wire::Refuse(response)
-            }
-            model::Output::Close { code, reason } => {
+            model::Output::Refuse(response) => return self.refuse(id, response, out),
+            model::Output::Close { code, reason } if self.slots.get(id).is_some_and(|slot| slot.accepted) => {
                 self.closed(id, reason);
                 Wire::Close { code, reason }
             }
+            // There is no socket yet that could be closed.
+            model::Output::Close { reason, .. } => return self.refuse(id, refusal(reason), out),
             model::Output::Ask { id: ask_id, ask } => return self.session_asks(id, ask_id, ask),
             model::Output::Call { id: call, call: Call::Authenticate { dialect, role, subject, secret } } => {
                 let result = self.authenticate(now, id, (dialect, role), subject.as_deref(), &secret);
@@ -328,11 +334,20 @@ impl Node {
     }
 
     fn close(&mut self, id: u64, reason: Reason, out: &mut Vec<Output>) {
-        if self.slots.get(id).is_none_or(|slot| slot.closing.is_some()) {
-            return;
+        let Some(slot) = self.slots.get(id).filter(|slot| slot.closing.is_none()) else { return };
+        if !slot.accepted {
+            return self.refuse(id, refusal(reason), out);
         }
-        out.push(Output::Wire { route: self.here(id), wire: Wire::Close { code: reason.code(), reason } });
+        let code = dialects::close_code(slot.door.dialect, reason);
+        out.push(Output::Wire { route: self.here(id), wire: Wire::Close { code, reason } });
         self.closed(id, reason);
+    }
+
+    /// Refuses an upgrade: the session is over before it had a socket.
+    fn refuse(&mut self, id: u64, response: Response, out: &mut Vec<Output>) {
+        self.closed(id, Reason::NotAuthenticated);
+        self.slots.remove(id);
+        out.push(Output::Wire { route: self.here(id), wire: Wire::Refuse(response) });
     }
 
     fn gone(&mut self, id: u64, ending: Ending, out: &mut Vec<Output>) {

@@ -62,6 +62,8 @@ pub(crate) struct Slot {
     pub(crate) admission: Admission,
     /// Why it was closed; nothing is said to it any more.
     pub(crate) closing: Option<Reason>,
+    /// Its upgrade is complete: there is a socket.
+    pub(crate) accepted: bool,
     pub(crate) armed: Option<Timestamp>,
     pub(crate) paused: bool,
     asks: Vec<(AskId, usize)>,
@@ -98,6 +100,7 @@ impl Slot {
             principal: None,
             admission: Admission::Outside,
             closing: None,
+            accepted: false,
             armed: None,
             paused: false,
             asks: Vec::new(),
