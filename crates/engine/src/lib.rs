@@ -68,7 +68,7 @@ impl Partition {
             routes: BTreeMap::new(),
             places: BTreeMap::new(),
             timers: Timers::default(),
-            last_operation: None,
+            last_operation: loaded.newest.map(|newest| OperationId::next(loaded.partition, newest.millis() + 1, None)),
             epochs: 0,
             awake: false,
         };

@@ -158,6 +158,12 @@ impl OperationId {
         }
     }
 
+    /// The millisecond since the Unix epoch in which the id was given, or a little after.
+    #[must_use]
+    pub const fn millis(self) -> u64 {
+        (self.0 >> (Self::SEQUENCE_BITS + 8)) + Self::EPOCH_MILLIS
+    }
+
     /// The id as the integer it is stored as; always below 2^63.
     #[must_use]
     pub const fn number(self) -> u64 {

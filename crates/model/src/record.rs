@@ -184,6 +184,8 @@ pub struct Loaded {
     pub partition: Partition,
     /// The new ownership, already durable.
     pub fence: Fence,
+    /// The newest operation of the whole store: later ones get higher ids, even if the clock went back.
+    pub newest: Option<OperationId>,
     /// Running operations, and those that ended within the horizon or are still owed.
     pub operations: Vec<OperationRow>,
     /// What is owed.

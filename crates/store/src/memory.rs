@@ -233,6 +233,7 @@ impl State {
         Loaded {
             partition,
             fence,
+            newest: self.operations.rows.keys().next_back().copied(),
             operations: self.operations.rows.values().filter(wanted).cloned().collect(),
             mail: mail.into_iter().map(|(_, row)| row.clone()).collect(),
         }

@@ -57,7 +57,8 @@ pub(crate) type Broken = String;
 
 impl Pair {
     pub(crate) fn new() -> Self {
-        let loaded = Loaded { partition: place(), fence: Fence(1), operations: Vec::new(), mail: Vec::new() };
+        let loaded =
+            Loaded { partition: place(), fence: Fence(1), newest: None, operations: Vec::new(), mail: Vec::new() };
         Self {
             engine: Partition::new(loaded.clone(), |_, _| None),
             naive: Naive::new(loaded.clone(), group(), |_| None),
@@ -433,7 +434,8 @@ impl Pair {
             lately || owed.contains(&row.id)
         };
         let operations = self.rows.values().filter(kept).cloned().collect();
-        self.loaded = Loaded { partition: place(), fence: Fence(self.fence), operations, mail: self.mail.clone() };
+        self.loaded =
+            Loaded { partition: place(), fence: Fence(self.fence), newest: None, operations, mail: self.mail.clone() };
         self.engine = Partition::new(self.loaded.clone(), |_, kind| self.rules(kind));
         self.naive = Naive::new(self.loaded.clone(), group(), |kind| self.rules(kind));
         self.laws.restarted();

@@ -1,6 +1,6 @@
 //! A new owner starts from what was written: nothing that was said becomes untrue.
 
-use model::{Capacity, Fence, Loaded, Partition, Reoffer, RequesterLost, Target, Verdict};
+use model::{Capacity, Fence, Loaded, OperationId, Partition, Reoffer, RequesterLost, Target, Verdict};
 
 use crate::support::{Work, World, again, at, completed, decided, evidence, group, performer, requester, s};
 use crate::{shop_and_reader, then};
@@ -313,9 +313,28 @@ fn everybody_who_is_in_or_waits_to_be_is_told_when_the_partition_starts_again() 
 }
 
 #[test]
-fn an_empty_store_makes_an_empty_partition() {
+fn ids_go_on_after_the_newest_of_the_store_although_the_clock_went_back() {
+    let place = Partition::of(&group());
+    let newest = OperationId::next(Partition(place.0.wrapping_add(1)), 1_950_000_000_000, None);
     let loaded =
-        Loaded { partition: Partition::of(&group()), fence: Fence(7), operations: Vec::new(), mail: Vec::new() };
+        Loaded { partition: place, fence: Fence(2), newest: Some(newest), operations: Vec::new(), mail: Vec::new() };
+    let mut world = World::new();
+    world.partition = engine::Partition::new(loaded, |_, _| None);
+    world.admit("till", requester("shop"));
+    world.submit("till", Work::new("k1"));
+    let operation = world.operation("k1");
+    assert!(operation > newest && operation.partition() == place, "{operation:?} after {newest:?}");
+}
+
+#[test]
+fn an_empty_store_makes_an_empty_partition() {
+    let loaded = Loaded {
+        partition: Partition::of(&group()),
+        fence: Fence(7),
+        newest: None,
+        operations: Vec::new(),
+        mail: Vec::new(),
+    };
     let partition = engine::Partition::new(loaded, |_, _| None);
     assert_eq!((partition.deadline(), partition.fence()), (None, Fence(7)));
 }

@@ -287,7 +287,7 @@ pub(crate) fn group() -> GroupId {
 }
 
 fn loaded(fence: u32, operations: Vec<OperationRow>, mail: Vec<MailRow>) -> Loaded {
-    Loaded { partition: model::Partition::of(&group()), fence: Fence(fence), operations, mail }
+    Loaded { partition: model::Partition::of(&group()), fence: Fence(fence), newest: None, operations, mail }
 }
 
 /// A body of bytes.

@@ -135,6 +135,8 @@ pub(crate) fn a_load_gives_each_partition_its_own(place: &impl Place) {
         assert_eq!(loaded.partition, home(n));
         assert_eq!(loaded.operations, [work(n, 0)]);
         assert_eq!(loaded.mail, [mail(n, 0)]);
+        let newest = (1..=3).map(|n| id(n, 0)).max();
+        assert_eq!(loaded.newest, newest, "of all partitions");
     }
     assert_eq!(store.load(&[], at(0)).unwrap(), []);
 }

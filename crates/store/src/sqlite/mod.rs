@@ -172,6 +172,7 @@ impl Store for Sqlite {
         let transaction = self.begin()?;
         let mut operations = operation::load(&transaction, partitions, horizon)?;
         let mut mail = mail::load(&transaction, partitions)?;
+        let newest = operation::newest(&transaction)?;
         let mut loaded = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let fence: u32 = transaction
@@ -181,6 +182,7 @@ impl Store for Sqlite {
             loaded.push(Loaded {
                 partition: *partition,
                 fence: model::Fence(fence),
+                newest,
                 operations: operations.remove(partition).unwrap_or_default(),
                 mail: mail.remove(partition).unwrap_or_default(),
             });

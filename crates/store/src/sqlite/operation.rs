@@ -127,6 +127,12 @@ pub(super) fn forget(db: &Connection, before: Timestamp, most: usize) -> Result<
     Ok(old.len())
 }
 
+/// The newest operation there is.
+pub(super) fn newest(db: &Connection) -> Result<Option<OperationId>, Fault> {
+    let newest: Option<u64> = db.prepare_cached("SELECT max(id) FROM operations")?.query_row([], |row| row.get(0))?;
+    Ok(newest.map(OperationId::from_number))
+}
+
 /// What came after the outcome, in order.
 pub(super) fn late_answers(db: &Connection, operation: OperationId) -> Result<Vec<LateAnswer>, Fault> {
     const SQL: &str = "SELECT at, body FROM late_answers WHERE operation = ?1 ORDER BY place";
