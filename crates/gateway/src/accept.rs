@@ -114,6 +114,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Future for Life<S> {
     }
 }
 
+/// A connection for which there is room and that no listener brought: any stream will do.
+pub(crate) fn live<S>(core: &Rc<Core>, stream: S, peer: std::net::IpAddr) -> impl Future<Output = ()> + use<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let stage = Stage::begin(core, stream, SocketAddr::new(peer, 0), Room::Free);
+    Life { stage, _ticket: Socket::new(core) }
+}
+
 /// Counts a socket for as long as it lives.
 struct Socket(Rc<Core>);
 

@@ -73,7 +73,7 @@ pub struct Plan {
 
 impl Plan {
     /// The node of one core.
-    pub(crate) fn node(&self, birth: Birth, out: &mut Vec<Output>) -> Node {
+    pub fn node(&self, birth: Birth, out: &mut Vec<Output>) -> Node {
         let config = Config {
             core: birth.core,
             cores: birth.cores,

@@ -93,6 +93,12 @@ impl House {
         self.unsettled.iter().all(|unsettled| !unsettled.load(SeqCst))
     }
 
+    /// From now on newcomers are refused, and everybody is told to come back, spread over so long.
+    pub(crate) fn begin_drain(&self, spread: Duration) {
+        self.draining.store(true, SeqCst);
+        self.tell_all(|| Letter::Drain { spread });
+    }
+
     fn tell_all(&self, letter: impl Fn() -> Letter) {
         for inbox in &self.inboxes {
             inbox.deliver_one(letter());
@@ -169,9 +175,8 @@ impl Running {
     pub fn drain(mut self) -> Drained {
         let settings = &self.house.settings;
         let (spread, most) = (settings.drain_spread, settings.drain_time);
-        self.house.draining.store(true, SeqCst);
         tracing::info!(connections = self.connections(), "draining");
-        self.house.tell_all(|| Letter::Drain { spread });
+        self.house.begin_drain(spread);
         let house = Arc::clone(&self.house);
         let _ = wait_until(most, || house.connections.load(SeqCst) == 0 && house.is_settled());
         let cut = self.house.connections.load(SeqCst);

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use model::{Commit, CommitError, GroupId, OperationRow, Partition, RequestKey};
+use model::{Commit, CommitError, GroupId, OperationRow, Partition, RequestKey, Timestamp};
 use node::Directory;
 use store::{Sqlite, Store, StoreError};
 
@@ -19,7 +19,7 @@ use crate::running::House;
 pub(crate) const WRITES_MOST: usize = 256;
 
 /// Operations that ended within this time are kept in memory: a repeat of one is answered without a read.
-pub(crate) const REMEMBER: Duration = Duration::from_secs(3600);
+pub const REMEMBER: Duration = Duration::from_secs(3600);
 
 /// How often credentials are looked at, so that a revocation ends live sessions within a second.
 const CREDENTIALS_EVERY: Duration = Duration::from_millis(300);
@@ -29,7 +29,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 const FORGET_MOST: usize = 256;
 
 /// The pause before a partition that could not be loaded is tried again.
-const LOAD_AGAIN: Duration = Duration::from_secs(1);
+pub const LOAD_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is said when nobody works on jobs any more.
 pub(crate) const ENDED: &str = "the store's thread has ended";
@@ -160,15 +160,7 @@ impl Desks {
         house: &Arc<House>,
     ) -> Result<Vec<JoinHandle<()>>, std::io::Error> {
         let mut threads = Vec::new();
-        let writer = Writer {
-            store: storage.store,
-            version,
-            again: VecDeque::new(),
-            look_at: Instant::now() + CREDENTIALS_EVERY,
-            forget_at: Instant::now(),
-            blind: false,
-            house: Arc::clone(house),
-        };
+        let writer = Writer::new(storage.store, version, house);
         let jobs = self.writer;
         threads.push(std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&jobs))?);
         if let (Some(mut read), Some(jobs)) = (storage.reader, self.reader) {
@@ -183,6 +175,11 @@ impl Desks {
         }
         Ok(threads)
     }
+
+    /// A writer without a thread, and the jobs that whoever keeps it hands it; it reads too.
+    pub(crate) fn indoors(self, store: Box<dyn Store>, version: u64, house: &Arc<House>) -> (Writer, Receiver<Job>) {
+        (Writer::new(store, version, house), self.writer)
+    }
 }
 
 pub(crate) fn told(error: &StoreError) -> Arc<str> {
@@ -190,11 +187,11 @@ pub(crate) fn told(error: &StoreError) -> Arc<str> {
 }
 
 /// The state of the store's thread.
-struct Writer {
-    store: Box<dyn Store>,
+pub(crate) struct Writer {
+    pub(crate) store: Box<dyn Store>,
     version: u64,
     /// Partitions that could not be loaded, and when to try again.
-    again: VecDeque<(Instant, u8, Vec<Partition>)>,
+    again: VecDeque<(Timestamp, u8, Vec<Partition>)>,
     /// When to look at the credentials.
     look_at: Instant,
     /// When to look for history that is too old.
@@ -205,10 +202,23 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(store: Box<dyn Store>, version: u64, house: &Arc<House>) -> Self {
+        Self {
+            store,
+            version,
+            again: VecDeque::new(),
+            look_at: Instant::now() + CREDENTIALS_EVERY,
+            forget_at: Instant::now(),
+            blind: false,
+            house: Arc::clone(house),
+        }
+    }
+
     fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let due = self.again.front().map_or(self.look_at, |(at, ..)| self.look_at.min(*at));
-            let first = match jobs.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let look = self.look_at.saturating_duration_since(Instant::now());
+            let again = self.again_at().map_or(look, |at| at.since(self.house.clock.now().at));
+            let first = match jobs.recv_timeout(look.min(again)) {
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -217,9 +227,7 @@ impl Writer {
                 return;
             }
             let now = Instant::now();
-            while let Some((_, core, partitions)) = self.again.pop_front_if(|(at, ..)| *at <= now) {
-                self.load(core, partitions);
-            }
+            self.load_again();
             if now >= self.look_at {
                 // Its error is logged; the next look is soon.
                 let _ = self.look();
@@ -230,8 +238,24 @@ impl Writer {
         }
     }
 
+    /// When partitions that could not be loaded are tried again.
+    pub(crate) fn again_at(&self) -> Option<Timestamp> {
+        self.again.front().map(|(at, ..)| *at)
+    }
+
+    /// Tries again what is due; whether anything was.
+    pub(crate) fn load_again(&mut self) -> bool {
+        let now = self.house.clock.now().at;
+        let mut any = false;
+        while let Some((_, core, partitions)) = self.again.pop_front_if(|(at, ..)| *at <= now) {
+            self.load(core, partitions);
+            any = true;
+        }
+        any
+    }
+
     /// Does what waits, all commits of it in one transaction.
-    fn work(&mut self, jobs: impl Iterator<Item = Job>) -> After {
+    pub(crate) fn work(&mut self, jobs: impl Iterator<Item = Job>) -> After {
         let mut commits = Vec::new();
         let mut cores = Vec::new();
         let mut writes = 0;
@@ -308,7 +332,8 @@ impl Writer {
                 let failed =
                     |partition: &Partition| Letter::Loaded { partition: *partition, loaded: Err(Arc::clone(&cause)) };
                 inbox.deliver(&mut partitions.iter().map(failed).collect());
-                self.again.push_back((Instant::now() + LOAD_AGAIN, core, partitions));
+                let at = self.house.clock.now().at.after(LOAD_AGAIN);
+                self.again.push_back((at, core, partitions));
             }
         }
     }
@@ -326,7 +351,7 @@ impl Writer {
     }
 
     /// Tells every core about the credentials when they have changed.
-    fn look(&mut self) -> Result<(), Arc<str>> {
+    pub(crate) fn look(&mut self) -> Result<(), Arc<str>> {
         self.look_at = Instant::now() + CREDENTIALS_EVERY;
         let looked = self.changed_directory().map_err(|error| told(&error));
         if let (Err(cause), false) = (&looked, self.blind) {
@@ -355,7 +380,7 @@ impl Writer {
 }
 
 #[derive(PartialEq, Eq)]
-enum After {
+pub(crate) enum After {
     GoOn,
     Stop,
 }
