@@ -292,6 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let route = self.route;
             match &message {
                 Message::Text(text) => self.core.turn(Input::Frame { route, frame: Frame::Text(text) }),
+                Message::Binary(_) if self.core.repeats_binary() => self.repeat(&message),
                 Message::Binary(bytes) => self.core.turn(Input::Frame { route, frame: Frame::Binary(bytes) }),
                 Message::Ping(_) => {
                     self.answer(&message);
@@ -326,6 +327,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn answer(&mut self, message: &Message<'_>) {
         let codec = &mut self.codec;
         self.core.append(&self.slot, |out| codec.answer(message, 0, out));
+    }
+
+    /// Appends a message as it came.
+    fn repeat(&mut self, message: &Message<'_>) {
+        let codec = &mut self.codec;
+        // Refused only once a close is out, and then nobody waits for it.
+        let _ = self.core.append(&self.slot, |out| codec.send(message, 0, out));
     }
 
     /// Tells the machine what is wrong; it orders the close.

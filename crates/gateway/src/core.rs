@@ -405,6 +405,10 @@ impl Core {
         polled
     }
 
+    pub(crate) fn repeats_binary(&self) -> bool {
+        self.machine.borrow().repeats_binary()
+    }
+
     fn count_loading(&self) {
         let loading = self.machine.borrow().loading();
         self.counters().loading.set(loading as u64);

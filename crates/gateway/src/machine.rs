@@ -23,6 +23,12 @@ pub trait Machine {
     fn is_settled(&self) -> bool {
         true
     }
+
+    /// Whether the shell sends binary messages back as they came, instead of handing them over. Dialects speak text
+    /// only, so no [`Output`] can hold one; an echo, which is judged by both kinds, needs it.
+    fn repeats_binary(&self) -> bool {
+        false
+    }
 }
 
 impl Machine for Node {
