@@ -1,7 +1,7 @@
-//! Taking connections off a listener: room first, then HTTP, then the WebSocket, in one future per connection.
+//! Taking connections off a listener: admission first, then TLS, HTTP and the WebSocket, in one future per connection.
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -10,9 +10,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::admission::Verdict;
 use crate::connection::Connection;
 use crate::core::Core;
-use crate::http::{self, Opened, Room};
+use crate::http::{self, Opened, Room, Visitor};
+use crate::listen::{Front, Listen, Serves, Speaks};
+use crate::proxied;
+use crate::tls::shake_hands;
 
 /// The pause after the kernel had no file or memory for one more connection.
 const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
@@ -20,14 +24,20 @@ const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
 /// Connections beyond the bound that still hear why they are refused; more are cut at once.
 const REFUSED_KINDLY: usize = 1024;
 
+/// A core's socket of one listener.
+pub(crate) struct Listening {
+    pub(crate) socket: TcpListener,
+    pub(crate) how: Listen,
+}
+
 /// Accepts for ever.
-pub(crate) async fn accept(core: Rc<Core>, listener: Rc<TcpListener>) {
+pub(crate) async fn accept(core: Rc<Core>, listening: Rc<Listening>) {
     let mut complained = false;
     loop {
-        match listener.accept().await {
+        match listening.socket.accept().await {
             Ok((stream, peer)) => {
                 complained = false;
-                admit(&core, stream, peer);
+                admit(&core, listening.how, stream, peer.ip());
             }
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
@@ -42,9 +52,9 @@ pub(crate) async fn accept(core: Rc<Core>, listener: Rc<TcpListener>) {
 }
 
 /// Takes what already waits, so that closing the listener resets nobody.
-pub(crate) async fn empty(core: &Rc<Core>, listener: &TcpListener) {
-    while let Some(Ok((stream, peer))) = ready_now(listener.accept()).await {
-        admit(core, stream, peer);
+pub(crate) async fn empty(core: &Rc<Core>, listening: &Listening) {
+    while let Some(Ok((stream, peer))) = ready_now(listening.socket.accept()).await {
+        admit(core, listening.how, stream, peer.ip());
     }
 }
 
@@ -64,20 +74,132 @@ fn is_the_peers(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn admit(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr) {
+fn admit(core: &Rc<Core>, how: Listen, stream: TcpStream, peer: IpAddr) {
     core.counters().accepted.add(1);
     let most = core.settings().connections_most;
     let ticket = Socket::new(core);
     let room = match core.house.sockets() {
         open if open <= most => Room::Free,
         open if open <= most + REFUSED_KINDLY => Room::Full,
-        _ => return core.metrics().refused("full"),
+        _ => return core.metrics().cut("full"),
     };
     // Without it every answer would wait for the peer's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "nagle's algorithm stays on");
     }
-    tokio::task::spawn_local(Life { stage: Stage::begin(core, stream, peer, room), _ticket: ticket });
+    let visitor = Visitor { address: peer, front: how.front, serves: how.serves };
+    let entry = match how.front {
+        Front::Direct => match entry(core, visitor, room) {
+            Some(entry) => Some(entry),
+            None => return,
+        },
+        Front::ProxyProtocol => None,
+    };
+    match (how.speaks, entry) {
+        (Speaks::Plain, Some(Entry { wait: None, room })) => {
+            let stage = Stage::begin(core, stream, visitor, room);
+            tokio::task::spawn_local(Life { stage, _ticket: ticket });
+        }
+        (Speaks::Plain, entry) => {
+            let arrival = arrive(Rc::clone(core), stream, visitor, room, entry);
+            tokio::task::spawn_local(Life { stage: Stage::after(core, arrival), _ticket: ticket });
+        }
+        (Speaks::Tls, entry) => {
+            let core_of_it = Rc::clone(core);
+            let arrival = async move {
+                let (stream, visitor, room) = arrive(Rc::clone(&core_of_it), stream, visitor, room, entry).await?;
+                let certificates = core_of_it.house.certificates.as_ref()?;
+                Some((shake_hands(&core_of_it, certificates, stream).await?, visitor, room))
+            };
+            tokio::task::spawn_local(Life { stage: Stage::after(core, arrival), _ticket: ticket });
+        }
+    }
+}
+
+/// How a connection gets in.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    wait: Option<Duration>,
+    room: Room,
+}
+
+/// Asks for admission; none when the connection is to be cut, which has been counted then.
+fn entry(core: &Core, visitor: Visitor, room: Room) -> Option<Entry> {
+    if visitor.serves == Serves::Operators {
+        return Some(Entry { wait: None, room: Room::Free });
+    }
+    // Whoever a trusted proxy speaks for is asked about once it has said so.
+    let address = Some(visitor.address).filter(|address| !core.settings().trusted_proxies.contain(*address));
+    match core.house.admission.ask(core.now().at, address) {
+        Verdict::Welcome => Some(Entry { wait: None, room }),
+        Verdict::Wait(wait) => Some(Entry { wait: Some(wait), room }),
+        Verdict::Refused(over, hint) if room == Room::Free => Some(Entry { wait: None, room: Room::Over(over, hint) }),
+        Verdict::Refused(..) => Some(Entry { wait: None, room }),
+        Verdict::Cut(over) => {
+            core.metrics().cut(over.label());
+            None
+        }
+    }
+}
+
+/// What a connection has behind it before it may speak: the proxy's header, admission and its time in line.
+async fn arrive(
+    core: Rc<Core>,
+    mut stream: TcpStream,
+    mut visitor: Visitor,
+    room: Room,
+    asked: Option<Entry>,
+) -> Option<(TcpStream, Visitor, Room)> {
+    let entry = match asked {
+        Some(entry) => entry,
+        None => {
+            visitor.address = behind_proxy(&core, &mut stream, visitor.address).await?;
+            entry(&core, visitor, room)?
+        }
+    };
+    if let Some(wait) = entry.wait {
+        stand_in_line(&core, wait).await;
+    }
+    Some((stream, visitor, entry.room))
+}
+
+/// Whom the proxy speaks for.
+async fn behind_proxy(core: &Core, stream: &mut TcpStream, proxy: IpAddr) -> Option<IpAddr> {
+    if !proxy.is_loopback() && !core.settings().trusted_proxies.contain(proxy) {
+        tracing::warn!(%proxy, "this proxy is not believed, trusted_proxies would allow it");
+        core.metrics().cut("untrusted_proxy");
+        return None;
+    }
+    let until = core.now().at.after(core.settings().tls_handshake_time);
+    let header = tokio::select! {
+        header = proxied::read_header(stream) => header,
+        () = core.clock().until(until) => Err(std::io::ErrorKind::TimedOut.into()),
+    };
+    match header {
+        Ok(client) => Some(client.unwrap_or(proxy)),
+        Err(error) => {
+            tracing::debug!(%proxy, %error, "no header of the PROXY protocol came");
+            core.metrics().cut("proxy_header");
+            None
+        }
+    }
+}
+
+/// Waits for the instant admission has named.
+pub(crate) async fn stand_in_line(core: &Rc<Core>, wait: Duration) {
+    /// Counts off, also when the wait is cut short.
+    struct Waiting<'a>(&'a Core);
+
+    impl Drop for Waiting<'_> {
+        fn drop(&mut self) {
+            self.0.counters().waiting.take(1);
+        }
+    }
+
+    core.counters().queued.add(1);
+    core.counters().waiting.add(1);
+    let _waiting = Waiting(core);
+    core.clock().until(core.now().at.after(wait)).await;
 }
 
 /// One connection from its first byte to its last. Written out, because an async block would hold both stages at once.
@@ -94,8 +216,20 @@ enum Stage<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Stage<S> {
-    fn begin(core: &Rc<Core>, stream: S, peer: SocketAddr, room: Room) -> Self {
-        Self::Http(Rc::clone(core), Box::pin(http::serve(Rc::clone(core), stream, peer.ip(), room)))
+    /// The connection may speak.
+    fn begin(core: &Rc<Core>, stream: S, visitor: Visitor, room: Room) -> Self {
+        Self::Http(Rc::clone(core), Box::pin(http::serve(Rc::clone(core), stream, visitor, room)))
+    }
+
+    /// The connection may speak once it has arrived.
+    fn after(core: &Rc<Core>, arrival: impl Future<Output = Option<(S, Visitor, Room)>> + 'static) -> Self {
+        let of_http = Rc::clone(core);
+        let http = async move {
+            let (stream, visitor, room) = arrival.await?;
+            // Boxed: those in line should not pay for what they do not do yet.
+            Box::pin(http::serve(of_http, stream, visitor, room)).await
+        };
+        Self::Http(Rc::clone(core), Box::pin(http))
     }
 }
 
@@ -115,11 +249,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Future for Life<S> {
 }
 
 /// A connection for which there is room and that no listener brought: any stream will do.
-pub(crate) fn live<S>(core: &Rc<Core>, stream: S, peer: std::net::IpAddr) -> impl Future<Output = ()> + use<S>
+pub(crate) fn live<S>(core: &Rc<Core>, stream: S, peer: IpAddr) -> impl Future<Output = ()> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let stage = Stage::begin(core, stream, SocketAddr::new(peer, 0), Room::Free);
+    let visitor = Visitor { address: peer, front: Front::Direct, serves: Serves::Peers };
+    let stage = Stage::begin(core, stream, visitor, Room::Free);
     Life { stage, _ticket: Socket::new(core) }
 }
 
@@ -193,8 +328,9 @@ mod tests {
         let core = Core::new(0, Box::new(Echo), Arc::clone(&house), Desks::new(false).desk);
         let (near, far) = duplex(7);
         let story = async {
-            let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-            let stage = Stage::begin(&core, far, peer, Room::Free);
+            let address = IpAddr::from([127, 0, 0, 1]);
+            let visitor = Visitor { address, front: Front::Direct, serves: Serves::Peers };
+            let stage = Stage::begin(&core, far, visitor, Room::Free);
             let life = tokio::task::spawn_local(Life { stage, _ticket: Socket::new(&core) });
             let (mut reader, mut writer) = tokio::io::split(near);
             let say = async {

@@ -41,6 +41,8 @@ pub(crate) struct Connection<S> {
     timer: Option<Sleep>,
     /// The socket takes nothing more.
     mute: bool,
+    /// The stream has taken bytes that it has not passed on, as TLS does when the socket is full.
+    held_back: bool,
 }
 
 enum Phase {
@@ -82,6 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             phase: Phase::Open,
             timer: None,
             mute: false,
+            held_back: false,
             slot,
             core,
         }
@@ -166,16 +169,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Ready(Ok(_) | Err(_)) => self.mute = true,
             }
         }
-        if moved && matches!(Pin::new(&mut self.io).poll_flush(context), Poll::Ready(Err(_))) {
-            self.mute = true;
+        if (moved || self.held_back) && !self.mute {
+            let flushed = Pin::new(&mut self.io).poll_flush(context);
+            moved |= self.held_back && flushed.is_ready();
+            self.held_back = flushed.is_pending();
+            self.mute = matches!(flushed, Poll::Ready(Err(_)));
         }
+        self.held_back &= !self.mute;
         moved
     }
 
     /// Whether the time of this phase is over. In `Open` it runs only while something waits and nothing is taken.
     fn is_late(&mut self, context: &mut Context<'_>, moved: bool) -> bool {
         if let Phase::Open = self.phase {
-            if self.slot.borrow().queue.is_empty() {
+            if self.slot.borrow().queue.is_empty() && !self.held_back {
                 self.timer = None;
             } else if moved || self.timer.is_none() {
                 let until = self.core.now().at.after(self.core.settings().slow_time);

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -22,8 +23,12 @@ use node::Ending;
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket::handshake::{Accepted, check_request};
 
+use crate::accept::stand_in_line;
+use crate::admission::{Over, Verdict};
 use crate::core::{Core, decided};
+use crate::listen::{Front, Serves};
 use crate::metrics::CONTENT_TYPE;
+use crate::proxied::{is_forwarded, origin};
 use crate::request::{model, wants_websocket};
 use crate::slot::Slot;
 
@@ -34,6 +39,17 @@ pub(crate) enum Room {
     Free,
     /// There is none: upgrades are refused.
     Full,
+    /// Too many come at once: upgrades are refused and told to come back after so long.
+    Over(Over, Duration),
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visitor {
+    /// Where the connection comes from; said by the proxy when there is one that speaks the PROXY protocol.
+    pub(crate) address: IpAddr,
+    pub(crate) front: Front,
+    pub(crate) serves: Serves,
 }
 
 /// A connection whose upgrade is done.
@@ -78,7 +94,7 @@ impl Drop for Opening {
 /// What the requests of one connection share.
 struct Visit {
     core: Rc<Core>,
-    peer: IpAddr,
+    visitor: Visitor,
     room: Room,
     deadline: Cell<Timestamp>,
     opening: RefCell<Option<Opening>>,
@@ -87,18 +103,40 @@ struct Visit {
 impl Visit {
     /// Gives the peer time for the answer to be read and the next request to come.
     fn prolong(&self) {
-        self.deadline.set(self.core.now().at.after(self.core.settings().handshake_time));
+        self.prolong_by(Duration::ZERO);
+    }
+
+    /// The same, and so much more.
+    fn prolong_by(&self, wait: Duration) {
+        self.deadline.set(self.core.now().at.after(self.core.settings().handshake_time + wait));
+    }
+
+    /// Who asks, as far as trusted proxies say it.
+    fn address(&self, parts: &Parts) -> IpAddr {
+        let settings = self.core.settings();
+        origin(self.visitor.address, &parts.headers, settings.forwarded_header, &settings.trusted_proxies)
+    }
+
+    /// Whether what only operators should know may be told: on their listener, and to this machine itself.
+    fn is_operator(&self, parts: &Parts) -> bool {
+        match self.visitor.serves {
+            Serves::Operators => true,
+            Serves::Peers => {
+                let visitor = self.visitor;
+                visitor.address.is_loopback() && visitor.front == Front::Direct && !is_forwarded(&parts.headers)
+            }
+        }
     }
 }
 
 /// Serves HTTP until the connection ends or has become a WebSocket.
-pub(crate) async fn serve<S>(core: Rc<Core>, io: S, peer: IpAddr, room: Room) -> Option<Opened<S>>
+pub(crate) async fn serve<S>(core: Rc<Core>, io: S, visitor: Visitor, room: Room) -> Option<Opened<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let visit = Rc::new(Visit {
         core: Rc::clone(&core),
-        peer,
+        visitor,
         room,
         deadline: Cell::new(core.now().at.after(core.settings().handshake_time)),
         opening: RefCell::new(None),
@@ -118,6 +156,7 @@ where
         .max_buf_size(settings.header_bytes_most)
         .serve_connection(TokioIo::new(io), service)
         .without_shutdown();
+    let peer = visitor.address;
     let served = tokio::select! {
         served = served => served,
         () = overdue(&visit) => {
@@ -169,8 +208,11 @@ async fn answer(visit: &Visit, request: hyper::Request<Incoming>) -> hyper::Resp
             None => whole(200, &[("content-type", "text/plain; charset=utf-8")], "ready\n"),
             Some(why) => whole(503, &[("content-type", "text/plain; charset=utf-8")], format!("{why}\n")),
         },
+        (true, "/metrics") if !visit.is_operator(&parts) => {
+            error(403, "operators_only", "metrics are told to this machine and on operators' listeners only")
+        }
         (true, "/metrics") => whole(200, &[("content-type", CONTENT_TYPE)], core.metrics().text()),
-        (true, _) if dialects::door(&model(&parts, visit.peer)).is_some() => match handshake(&parts) {
+        (true, _) if dialects::door(&model(&parts, visit.address(&parts))).is_some() => match handshake(&parts) {
             Err(refusal) => refused(core, refusal.name(), handshake_response(refusal)),
             Ok(_) => error(400, "bad_request", "this is a WebSocket endpoint"),
         },
@@ -213,13 +255,35 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
         Ok(accepted) => accepted,
         Err(refusal) => return refused(core, refusal.name(), handshake_response(refusal)),
     };
+    if visit.visitor.serves == Serves::Operators {
+        return refused(core, "operators_only", error(404, "not_found", "peers are not served on this listener"));
+    }
     if core.house.is_draining() {
-        return refused(core, "draining", later(core, "draining", "the gateway is about to restart"));
+        let (told, back) = ("the gateway is about to restart", core.settings().drain_spread);
+        return refused(core, "draining", later(core, 503, "draining", told, core.settings().drain_pause + back));
     }
-    if visit.room == Room::Full {
-        return refused(core, "full", later(core, "full", "the gateway holds as many connections as it may"));
+    match visit.room {
+        Room::Free => {}
+        Room::Full => {
+            let told = "the gateway holds as many connections as it may";
+            return refused(core, "full", later(core, 503, "full", told, Duration::from_secs(1)));
+        }
+        Room::Over(over, hint) => return too_many(core, over, Some(hint)),
     }
-    let request = model(parts, visit.peer);
+    let address = visit.address(parts);
+    if address != visit.visitor.address {
+        match core.house.admission.ask_address(core.now().at, address) {
+            Verdict::Welcome => {}
+            Verdict::Wait(wait) => {
+                visit.prolong_by(wait);
+                stand_in_line(core, wait).await;
+                visit.prolong();
+            }
+            Verdict::Refused(over, hint) => return too_many(core, over, Some(hint)),
+            Verdict::Cut(over) => return too_many(core, over, None),
+        }
+    }
+    let request = model(parts, address);
     if let Some(setting) = foreign_origin(core, &request) {
         let told = "this origin is not allowed";
         tracing::warn!(origin = request.header("origin"), setting, "browser origin refused, the setting allows it");
@@ -271,10 +335,28 @@ const fn status_word(status: u16) -> &'static str {
     }
 }
 
-/// Come back when a drain or a rush is over.
-fn later(core: &Core, code: &str, told: &str) -> hyper::Response<Whole> {
-    let seconds = core.settings().drain_spread.as_secs().max(1).to_string();
-    with(error(503, code, told), &[("retry-after", &seconds)])
+/// Too many came at once, from one address or from everywhere.
+fn too_many(core: &Core, over: Over, hint: Option<Duration>) -> hyper::Response<Whole> {
+    let (status, told) = match over {
+        Over::Address => (429, "too many connections from this address at once"),
+        Over::All => (503, "too many connections at once"),
+    };
+    let answer = error(status, over.label(), told);
+    let answer = match hint {
+        Some(hint) => with(answer, &[("retry-after", &whole_seconds(hint))]),
+        None => answer,
+    };
+    refused(core, over.label(), answer)
+}
+
+/// Come back, not before so long, and not all at once.
+fn later(core: &Core, status: u16, code: &str, told: &str, least: Duration) -> hyper::Response<Whole> {
+    let hint = least + core.house.admission.share(core.settings().admission_spread);
+    with(error(status, code, told), &[("retry-after", &whole_seconds(hint))])
+}
+
+fn whole_seconds(duration: Duration) -> String {
+    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1).to_string()
 }
 
 fn from_model(response: Response) -> hyper::Response<Whole> {

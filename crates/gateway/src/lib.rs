@@ -13,6 +13,7 @@
 //! input it was is closed with 1011; the process goes on.
 
 mod accept;
+mod admission;
 mod clock;
 pub mod codes;
 mod connection;
@@ -23,7 +24,9 @@ mod indoors;
 mod listen;
 mod machine;
 mod metrics;
+mod networks;
 mod notes;
+mod proxied;
 mod queue;
 mod request;
 mod running;
@@ -31,12 +34,16 @@ mod settings;
 mod slot;
 mod start;
 mod storage;
+mod tls;
 
 pub use clock::{Clock, RealClock, Sleep};
 pub use indoors::Indoors;
-pub use listen::raise_file_limit;
+pub use listen::{BadListen, Front, Listen, Serves, Speaks, raise_file_limit};
 pub use machine::{Birth, Machine, Plan};
+pub use networks::{BadNetwork, Network, Networks};
+pub use proxied::ForwardedHeader;
 pub use running::{Drained, Running};
-pub use settings::Settings;
+pub use settings::{Settings, Tls};
 pub use start::{Gateway, StartError};
 pub use storage::{LOAD_AGAIN, REMEMBER, Reader, Storage};
+pub use tls::{Looked, TlsError};

@@ -58,6 +58,8 @@ pub(crate) struct CoreCounters {
     pub(crate) open: Tally,
     pub(crate) logged_in: Tally,
     pub(crate) loading: Tally,
+    pub(crate) queued: Tally,
+    pub(crate) waiting: Tally,
 }
 
 /// The counters of all cores, summed when somebody looks.
@@ -66,8 +68,9 @@ struct Cores(Arc<[CoreCounters]>);
 
 type Pick = fn(&CoreCounters) -> &Tally;
 
-const COUNTERS: [(&str, &str, Pick); 8] = [
+const COUNTERS: [(&str, &str, Pick); 9] = [
     ("connections_accepted", "Connections taken from the listeners", |core| &core.accepted),
+    ("connections_queued", "Connections over a rate that waited in line", |core| &core.queued),
     ("upgrades_accepted", "Requests that became a WebSocket", |core| &core.upgraded),
     ("frames_in", "Messages and control frames received", |core| &core.frames_in),
     ("frames_out", "Messages queued for peers", |core| &core.frames_out),
@@ -77,8 +80,9 @@ const COUNTERS: [(&str, &str, Pick); 8] = [
     ("panics", "Turns that panicked: report them", |core| &core.panics),
 ];
 
-const GAUGES: [(&str, &str, Pick); 3] = [
+const GAUGES: [(&str, &str, Pick); 4] = [
     ("connections_open", "Open WebSocket connections", |core| &core.open),
+    ("connections_waiting", "Connections in line now", |core| &core.waiting),
     ("sessions_logged_in", "Connections that are logged in", |core| &core.logged_in),
     ("partitions_loading", "Partitions not loaded yet", |core| &core.loading),
 ];
@@ -112,6 +116,9 @@ pub(crate) struct Metrics {
     cores: Cores,
     registry: Registry,
     refused: Family<Labels<1>, Counter>,
+    cut: Family<Labels<1>, Counter>,
+    tls_failed: Family<Labels<1>, Counter>,
+    certificates: Family<Labels<1>, Counter>,
     closes: Family<Labels<2>, Counter>,
     login_refused: Family<Labels<2>, Counter>,
     operations_accepted: Counter,
@@ -127,6 +134,9 @@ impl Metrics {
             cores: Cores((0..cores).map(|_| CoreCounters::default()).collect()),
             registry: Registry::with_prefix("tillgate"),
             refused: Family::default(),
+            cut: Family::default(),
+            tls_failed: Family::default(),
+            certificates: Family::default(),
             closes: Family::default(),
             login_refused: Family::default(),
             operations_accepted: Counter::default(),
@@ -139,6 +149,17 @@ impl Metrics {
         registry.register("build", "What runs here", Info::new([("version", version.to_owned())]));
         registry.register_collector(Box::new(metrics.cores.clone()));
         registry.register("upgrades_refused", "Upgrades refused, by reason", metrics.refused.clone());
+        registry.register("connections_cut", "Connections closed before a word, by reason", metrics.cut.clone());
+        registry.register(
+            "tls_handshakes_failed",
+            "TLS handshakes that failed or were late",
+            metrics.tls_failed.clone(),
+        );
+        registry.register(
+            "certificates_read",
+            "Changed certificates, by whether they are used",
+            metrics.certificates.clone(),
+        );
         registry.register("closes", "Connections ended, by dialect and reason", metrics.closes.clone());
         registry.register("logins_refused", "Logins refused, by dialect and cause", metrics.login_refused.clone());
         registry.register("operations_accepted", "Operations accepted", metrics.operations_accepted.clone());
@@ -165,6 +186,18 @@ impl Metrics {
 
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(crate) fn cut(&self, reason: &'static str) {
+        self.cut.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(crate) fn tls_failed(&self, reason: &'static str) {
+        self.tls_failed.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(crate) fn certificates_read(&self, result: &'static str) {
+        self.certificates.get_or_create(&[("result", result)]).inc();
     }
 
     pub(crate) fn closed(&self, dialect: Option<Dialect>, reason: Reason) {

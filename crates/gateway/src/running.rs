@@ -4,15 +4,17 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Sender, sync_channel};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
+use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::inbox::{Inbox, Letter};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::storage::{ENDED, Job, StoreDesk};
+use crate::tls::{Certificates, Looked, TlsError};
 
 /// How often a waiting thread looks whether what it waits for has come.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -25,6 +27,9 @@ pub(crate) struct House {
     /// One per core.
     pub(crate) inboxes: Vec<Inbox>,
     pub(crate) version: Box<str>,
+    pub(crate) admission: Admission,
+    /// When a listener speaks TLS.
+    pub(crate) certificates: Option<Certificates>,
     draining: AtomicBool,
     sockets: AtomicUsize,
     connections: AtomicUsize,
@@ -39,6 +44,8 @@ impl House {
             metrics: Metrics::new(cores, &version),
             inboxes: (0..cores).map(|_| Inbox::default()).collect(),
             unsettled: (0..cores).map(|_| AtomicBool::new(true)).collect(),
+            admission: Admission::new(&settings),
+            certificates: None,
             settings,
             clock,
             version,
@@ -99,6 +106,25 @@ impl House {
         self.tell_all(|| Letter::Drain { spread });
     }
 
+    /// Looks whether the certificate's files have changed; what came of it is logged and counted, a failure once.
+    pub(crate) fn look_at_certificates(&self) -> Result<Looked, TlsError> {
+        let Some(certificates) = &self.certificates else { return Ok(Looked::Same) };
+        let looked = certificates.look();
+        match &looked {
+            Ok(Looked::Same) => {}
+            Ok(Looked::Exchanged) => {
+                self.metrics.certificates_read("used");
+                tracing::info!("certificate exchanged");
+            }
+            Err(error) if certificates.is_news(error) => {
+                self.metrics.certificates_read("unusable");
+                tracing::warn!(%error, "certificate cannot be used, the old one stays");
+            }
+            Err(_) => {}
+        }
+        looked
+    }
+
     fn tell_all(&self, letter: impl Fn() -> Letter) {
         for inbox in &self.inboxes {
             inbox.deliver_one(letter());
@@ -113,6 +139,8 @@ pub struct Running {
     pub(crate) desk: StoreDesk,
     pub(crate) cores: Vec<JoinHandle<()>>,
     pub(crate) stores: Vec<JoinHandle<()>>,
+    /// Who looks after certificates; ends when the sender is gone.
+    pub(crate) watch: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 /// How a drain ended.
@@ -169,6 +197,15 @@ impl Running {
         looked.recv().unwrap_or_else(|_| Err(ENDED.into()))
     }
 
+    /// Looks at the certificate's files now instead of within [`look_every`](crate::Tls::look_every). Connections that
+    /// are open stay as they are; without TLS there is nothing to see.
+    ///
+    /// # Errors
+    /// What is wrong with the files; the old certificate stays in use.
+    pub fn look_at_certificates(&self) -> Result<Looked, TlsError> {
+        self.house.look_at_certificates()
+    }
+
     /// Says goodbye: readiness goes off, new upgrades hear 503, peers are told in their own words; when all are gone or
     /// the drain's time is over, what waits for the store is written and the threads end. Blocks.
     #[must_use]
@@ -198,6 +235,10 @@ impl Running {
         join("core", &mut self.cores);
         self.desk.stop();
         join("store", &mut self.stores);
+        if let Some((told, thread)) = self.watch.take() {
+            drop(told);
+            join("certificates", &mut vec![thread]);
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use model::Dialect;
 
+use crate::networks::Networks;
+use crate::proxied::ForwardedHeader;
+
 model::settings! {
     /// The shell's settings: section `[gateway]` of the configuration.
     pub struct Settings {
@@ -13,6 +16,26 @@ model::settings! {
         pub backlog: u32 = 4096, 128..=65535, Choice;
         /// Open connections; beyond it upgrades are answered 503 with Retry-After.
         pub connections_most: usize = 100_000, 1..=10_000_000, Choice;
+        /// Connections from one address that may come at once; IPv6 addresses count by their first 64 bits.
+        pub address_burst: u32 = 200, 1..=1_000_000, Choice;
+        /// Connections a second from one address beyond those at once.
+        pub address_rate: u32 = 20, 1..=1_000_000, Choice;
+        /// Connections from this machine are not limited by address.
+        pub address_loopback_exempt: bool = true, 0..=0, Choice;
+        /// Connections from everywhere that may come at once.
+        pub connections_burst: u32 = 2000, 1..=1_000_000, Choice;
+        /// Connections a second from everywhere beyond those at once.
+        pub connections_rate: u32 = 2000, 1..=1_000_000, Choice;
+        /// How long a connection over a rate may wait in line before it is let in; who would wait longer is refused.
+        pub admission_wait: Duration = Duration::from_secs(5), 0..=60_000, Choice;
+        /// Over how long those refused together are told to come back.
+        pub admission_spread: Duration = Duration::from_secs(5), 0..=600_000, Choice;
+        /// Proxies that are believed when they say whom they speak for: address ranges such as `10.0.0.0/8`.
+        pub trusted_proxies: Networks = Networks::default(), 0..=0, Choice;
+        /// In which header trusted proxies say it: `x-forwarded-for` or `forwarded`.
+        pub forwarded_header: ForwardedHeader = ForwardedHeader::XForwardedFor, 0..=0, Choice;
+        /// How long a peer may take for the TLS handshake, and a proxy for its PROXY protocol header.
+        pub tls_handshake_time: Duration = Duration::from_secs(10), 100..=300_000, Choice;
         /// How long a peer may take for one HTTP request, from its first byte to the end of our answer.
         pub handshake_time: Duration = Duration::from_secs(10), 100..=300_000, Choice;
         /// Headers a request may have.
@@ -29,8 +52,10 @@ model::settings! {
         pub slow_time: Duration = Duration::from_secs(10), 100..=300_000, Choice;
         /// How long we wait for the peer's half of a close.
         pub close_wait: Duration = Duration::from_secs(3), 10..=60_000, Choice;
-        /// Over how long peers are told to come back when we drain.
+        /// Over how long connections are closed when we drain, at most, and over how long again they are told to come back.
         pub drain_spread: Duration = Duration::from_secs(5), 0..=600_000, Choice;
+        /// How long after the drain the first are told to come back: the time a restart takes.
+        pub drain_pause: Duration = Duration::from_secs(1), 0..=600_000, Choice;
         /// How long a drain may take before what is left is cut.
         pub drain_time: Duration = Duration::from_secs(8), 100..=600_000, Choice;
         /// How long ended operations that took no money are kept; an id used within it is still a duplicate.
@@ -49,6 +74,22 @@ model::settings! {
         pub origins_ordernpay: Vec<String> = Vec::new(), 0..=0, Choice;
         /// Browser origins that may speak boop.
         pub origins_boop: Vec<String> = Vec::new(), 0..=0, Choice;
+    }
+}
+
+model::settings! {
+    /// Certificates for the listeners that speak TLS: section `[tls]` of the configuration.
+    pub struct Tls {
+        /// The file of the certificate and those above it, in PEM.
+        pub certificate: String = String::new(), 0..=0, Choice;
+        /// The file of the certificate's private key, in PEM.
+        pub key: String = String::new(), 0..=0, Choice;
+        /// The file of the authorities whose certificates clients may show, in PEM; empty: none is asked for.
+        pub client_ca: String = String::new(), 0..=0, Choice;
+        /// Clients without a certificate are refused.
+        pub client_required: bool = false, 0..=0, Choice;
+        /// How often the files are looked at; SIGHUP looks at once.
+        pub look_every: Duration = Duration::from_secs(10), 100..=86_400_000, Choice;
     }
 }
 

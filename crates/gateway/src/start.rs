@@ -10,14 +10,15 @@ use node::{Directory, Output};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-use crate::accept::{accept, empty};
+use crate::accept::{Listening, accept, empty};
 use crate::clock::{Clock, RealClock};
 use crate::core::Core;
-use crate::listen::bind;
+use crate::listen::{Listen, Speaks, bind};
 use crate::machine::{Birth, Machine, Plan};
 use crate::running::{House, Running};
-use crate::settings::Settings;
+use crate::settings::{Settings, Tls};
 use crate::storage::{Desks, Storage, StoreDesk, told};
+use crate::tls::{self, Certificates, TlsError};
 
 /// How long connections accepted in the last moment have to hear that we are gone.
 const LAST_WORDS: Duration = Duration::from_millis(250);
@@ -36,8 +37,10 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 /// # }
 /// ```
 pub struct Gateway {
-    /// Where to listen; port 0 lets the kernel choose.
-    pub listen: Vec<SocketAddr>,
+    /// Where to listen, and what is spoken there.
+    pub listen: Vec<Listen>,
+    /// The certificate of the listeners that speak TLS.
+    pub tls: Tls,
     /// The shell's numbers.
     pub settings: Settings,
     /// What `/health` and `/metrics` call this build: plain text without quotes.
@@ -55,12 +58,16 @@ pub enum StartError {
     /// A plain socket where others could listen in.
     #[error(
         "{address} is not a loopback address and there is no TLS: keys would travel in clear; \
-         listen on 127.0.0.1, or set allow_plaintext_behind_proxy = true when a proxy in front ends TLS"
+         listen on 127.0.0.1, write \"{address} tls\" and name a certificate in section [tls], \
+         or set allow_plaintext_behind_proxy = true when a proxy in front ends TLS"
     )]
     Plaintext {
         /// Which address.
         address: SocketAddr,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Bind {
@@ -84,11 +91,12 @@ pub enum StartError {
 type Make = Arc<dyn Fn(Birth, &mut Vec<Output>) -> Box<dyn Machine> + Send + Sync>;
 
 impl Gateway {
-    /// A gateway with default settings and the machine's clock.
+    /// A gateway with default settings and the machine's clock, on plain sockets.
     #[must_use]
     pub fn new(listen: Vec<SocketAddr>) -> Self {
         Self {
-            listen,
+            listen: listen.into_iter().map(Listen::from).collect(),
+            tls: Tls::default(),
             settings: Settings::default(),
             version: env!("CARGO_PKG_VERSION").into(),
             clock: Arc::new(RealClock::start()),
@@ -113,17 +121,22 @@ impl Gateway {
         make: impl Fn(Birth, &mut Vec<Output>) -> Box<dyn Machine> + Send + Sync + 'static,
     ) -> Result<Running, StartError> {
         self.check()?;
-        let house = Arc::new(House::new(self.settings, self.clock, self.version));
+        let mut house = House::new(self.settings, self.clock, self.version);
+        if self.listen.iter().any(|listen| listen.speaks == Speaks::Tls) {
+            house.certificates = Some(Certificates::load(&self.tls)?);
+        }
+        let house = Arc::new(house);
         let core_count = house.settings.core_count();
 
         let mut addresses = Vec::new();
-        let mut listeners: Vec<Vec<std::net::TcpListener>> = (0..core_count).map(|_| Vec::new()).collect();
-        for address in self.listen {
+        let mut listeners: Vec<Vec<Bound>> = (0..core_count).map(|_| Vec::new()).collect();
+        for how in self.listen {
+            let address = how.address;
             let failed = |source| StartError::Bind { address, source };
             let bound = bind(address, core_count, house.settings.backlog).map_err(failed)?;
             addresses.push(bound[0].local_addr().map_err(failed)?);
             for (of_core, listener) in listeners.iter_mut().zip(bound) {
-                of_core.push(listener);
+                of_core.push((how, listener));
             }
         }
 
@@ -135,7 +148,7 @@ impl Gateway {
         let desks = Desks::new(storage.reader.is_some());
         let desk = desks.desk.clone();
         let stores = desks.start(storage, version, &house)?;
-        let mut running = Running { addresses, house, desk, cores: Vec::new(), stores };
+        let mut running = Running { addresses, house, desk, cores: Vec::new(), stores, watch: None };
         let make: Make = Arc::new(make);
         let (begun, begins) = channel();
         for (number, listeners) in (0..core_count).zip(listeners) {
@@ -152,6 +165,12 @@ impl Gateway {
             running.cores.push(std::thread::Builder::new().name(name).spawn(move || seed.grow())?);
         }
         drop(begun);
+        if running.house.certificates.is_some() {
+            let (house, every) = (Arc::clone(&running.house), self.tls.look_every);
+            let (ends, ended) = channel();
+            let watch = std::thread::Builder::new().name("certificates".to_owned());
+            running.watch = Some((ends, watch.spawn(move || tls::watch(&house, every, &ended))?));
+        }
         for _ in 0..core_count {
             begins.recv().map_err(|_| StartError::Core)??;
         }
@@ -163,20 +182,27 @@ impl Gateway {
         if self.listen.is_empty() {
             return Err(StartError::NoListener);
         }
+        if !self.tls.certificate.is_empty() && self.listen.iter().all(|listen| listen.speaks == Speaks::Plain) {
+            return Err(TlsError::NoListener.into());
+        }
         if self.settings.allow_plaintext_behind_proxy {
             return Ok(());
         }
-        match self.listen.iter().find(|address| !address.ip().is_loopback()) {
-            Some(address) => Err(StartError::Plaintext { address: *address }),
+        let is_heard = |listen: &&Listen| listen.speaks == Speaks::Plain && !listen.address.ip().is_loopback();
+        match self.listen.iter().find(is_heard) {
+            Some(listen) => Err(StartError::Plaintext { address: listen.address }),
             None => Ok(()),
         }
     }
 }
 
+/// A socket that listens, and what is spoken there.
+type Bound = (Listen, std::net::TcpListener);
+
 /// What a core's thread grows from.
 struct Seed {
     number: u8,
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Bound>,
     directory: Arc<Directory>,
     house: Arc<House>,
     desk: StoreDesk,
@@ -199,9 +225,13 @@ impl Seed {
     }
 
     async fn live(self) {
-        let listeners: Result<Vec<_>, _> = self.listeners.into_iter().map(tokio::net::TcpListener::from_std).collect();
+        let taken_over = |(how, listener)| {
+            let socket = tokio::net::TcpListener::from_std(listener)?;
+            Ok(Rc::new(Listening { socket, how }))
+        };
+        let listeners: Result<Vec<_>, std::io::Error> = self.listeners.into_iter().map(taken_over).collect();
         let listeners = match listeners {
-            Ok(listeners) => listeners.into_iter().map(Rc::new).collect::<Vec<_>>(),
+            Ok(listeners) => listeners,
             Err(error) => {
                 let _ = self.begun.send(Err(error));
                 return;

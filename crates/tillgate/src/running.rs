@@ -1,10 +1,9 @@
 //! What `serve` and `demo` share: starting the gateway on a store, and running it until a signal.
 
-use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use gateway::{Gateway, Plan, Running, StartError, Storage};
+use gateway::{Gateway, Plan, Running, Serves, Speaks, StartError, Storage};
 use model::{GroupId, RequestKey};
 use store::Sqlite;
 use tokio::runtime::Runtime;
@@ -34,8 +33,9 @@ pub(crate) async fn start(configuration: &Configuration, store: Sqlite) -> anyho
     let reader = store.reader().map_err(place::explain)?;
     let reader = Box::new(move |group: &GroupId, key: &RequestKey| reader.earlier(group, key));
     let storage = Storage { store: Box::new(store), reader: Some(reader) };
-    refuse_a_shared_port(configuration.server.listen.0)?;
-    let mut gateway = Gateway::new(vec![configuration.server.listen.0]);
+    let mut gateway = Gateway::new(Vec::new());
+    gateway.listen.clone_from(&configuration.server.listen.0);
+    gateway.tls.clone_from(&configuration.tls);
     gateway.settings = configuration.gateway.clone();
     gateway.version = env!("CARGO_PKG_VERSION").into();
     let plan = Plan {
@@ -53,23 +53,20 @@ pub(crate) async fn start(configuration: &Configuration, store: Sqlite) -> anyho
     Ok(running)
 }
 
-/// The gateway's sockets share their port with each other, and so with another gateway, which would get every second
-/// connection. A socket that shares with nobody finds out.
-fn refuse_a_shared_port(address: SocketAddr) -> anyhow::Result<()> {
-    TcpListener::bind(address).map(drop).with_context(|| format!("cannot listen on {address}"))
-}
-
 fn explain(error: StartError) -> anyhow::Error {
     match error {
-        StartError::NoListener | StartError::Plaintext { .. } => Ended::usage(error.to_string()),
+        StartError::NoListener | StartError::Plaintext { .. } | StartError::Tls(_) => Ended::usage(error.to_string()),
         StartError::Bind { .. } | StartError::Credentials(_) | StartError::Thread(_) | StartError::Core => error.into(),
     }
 }
 
 /// The base of the addresses peers connect to.
-pub(crate) fn base(running: &Running) -> anyhow::Result<String> {
-    let address = running.addresses().first().context("it listens nowhere")?;
-    Ok(format!("http://{address}"))
+pub(crate) fn base(configuration: &Configuration, running: &Running) -> anyhow::Result<String> {
+    let listeners = configuration.server.listen.0.iter().zip(running.addresses());
+    let mut for_peers = listeners.filter(|(listen, _)| listen.serves == Serves::Peers);
+    let (listen, address) = for_peers.next().context("it listens nowhere for peers")?;
+    let scheme = if listen.speaks == Speaks::Tls { "https" } else { "http" };
+    Ok(format!("{scheme}://{address}"))
 }
 
 /// SIGTERM and Ctrl-C, heard from now on.
@@ -80,7 +77,6 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn listen() -> anyhow::Result<Self> {
-        let hear = |kind| signal(kind).context("signals cannot be heard");
         Ok(Self { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? })
     }
 
@@ -93,11 +89,28 @@ impl Signals {
     }
 }
 
+/// What SIGHUP does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hangup {
+    /// What it does to any process: end it.
+    Ends,
+    /// The certificate's files are looked at.
+    Reloads,
+}
+
 /// Runs the gateway until a signal, then drains it; a second signal cuts that short.
-pub(crate) async fn until_told(running: Running, signals: &mut Signals) -> anyhow::Result<()> {
+pub(crate) async fn until_told(running: Running, signals: &mut Signals, hangup: Hangup) -> anyhow::Result<()> {
+    let mut hangups = match hangup {
+        Hangup::Ends => None,
+        Hangup::Reloads => Some(hear(SignalKind::hangup())?),
+    };
     loop {
         tokio::select! {
             () = signals.next() => break,
+            Some(()) = next_of(&mut hangups) => {
+                // What is wrong has been logged, and the old certificate stays.
+                let _ = running.look_at_certificates();
+            }
             () = tokio::time::sleep(LOOK_EVERY) => {
                 ensure!(running.is_alive(), "a thread of the gateway has ended; the log says why");
             }
@@ -111,6 +124,17 @@ pub(crate) async fn until_told(running: Running, signals: &mut Signals) -> anyho
         }
         () = signals.next() => anyhow::bail!("cut short by a second signal"),
     }
+}
+
+async fn next_of(signals: &mut Option<Signal>) -> Option<()> {
+    match signals {
+        Some(signals) => signals.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn hear(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("signals cannot be heard")
 }
 
 /// Log lines on stderr and as many open files as the system lets us have.

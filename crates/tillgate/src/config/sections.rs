@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use model::setting::{Mark, Setting, Value};
 
-use super::values::{Address, Folder, LogFormat, LogLevel};
+use super::values::{Folder, Listeners, LogFormat, LogLevel};
 
 model::settings! {
     /// Where the process listens and keeps its data.
     pub struct Server {
-        /// Where peers connect. Other than loopback addresses need `allow_plaintext_behind_proxy`.
-        pub listen: Address = Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))), 0..=0, Choice;
+        /// Where peers connect: addresses, each followed by what is special about it: `tls`, `proxy-protocol`,
+        /// `operators`. Without `tls` other than loopback addresses need `allow_plaintext_behind_proxy`.
+        pub listen: Listeners = Listeners(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).into()]), 0..=0, Choice;
         /// The folder of the database, made when it is not there; one gateway has it at a time.
         pub data: Folder = Folder("tillgate-data".into()), 0..=0, Choice;
     }
@@ -32,6 +33,7 @@ model::settings! {
 pub(crate) struct Configuration {
     pub(crate) server: Server,
     pub(crate) log: Log,
+    pub(crate) tls: gateway::Tls,
     pub(crate) gateway: gateway::Settings,
     pub(crate) node: node::Bounds,
     pub(crate) dialects: dialects::Config,
@@ -43,6 +45,12 @@ impl Configuration {
         vec![
             Section::new("server", "Where the process listens and keeps its data.", Server::SETTINGS, &mut self.server),
             Section::new("log", "What is logged, to stderr.", Log::SETTINGS, &mut self.log),
+            Section::new(
+                "tls",
+                "The certificate of the listeners that speak TLS.",
+                gateway::Tls::SETTINGS,
+                &mut self.tls,
+            ),
             Section::new(
                 "gateway",
                 "Sockets: how many, how long, how much.",

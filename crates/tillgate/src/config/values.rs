@@ -1,23 +1,28 @@
 //! Kinds of settings that only the process itself has: addresses, folders, words of the log.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use gateway::{BadListen, Listen};
 use model::setting::{Plain, Value};
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address(pub(crate) SocketAddr);
+pub(crate) struct Listeners(pub(crate) Vec<Listen>);
 
-impl Plain for Address {
+impl Plain for Listeners {
     fn value(&self) -> Value {
-        Value::Text(self.0.to_string())
+        Value::Texts(self.0.iter().map(ToString::to_string).collect())
     }
 
-    fn from_value(value: Value, _: u64, _: u64) -> Result<Self, String> {
-        let right = || "an address and a port, such as \"127.0.0.1:8080\" or \"[::]:8443\"".to_owned();
-        let Value::Text(text) = value else { return Err(right()) };
-        text.parse().map(Self).map_err(|_| right())
+    fn from_value(value: Value, least: u64, most: u64) -> Result<Self, String> {
+        let right =
+            "a list such as [\"127.0.0.1:8080\", \"[::]:8443 tls\"], with the words tls, proxy-protocol, operators";
+        let texts = Vec::<String>::from_value(value, least, most).unwrap_or_default();
+        let listeners: Result<Vec<Listen>, BadListen> = texts.iter().map(|text| text.parse()).collect();
+        match listeners {
+            Ok(listeners) if !listeners.is_empty() => Ok(Self(listeners)),
+            Ok(_) | Err(BadListen) => Err(right.to_owned()),
+        }
     }
 }
 

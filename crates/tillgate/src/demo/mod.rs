@@ -5,17 +5,17 @@ mod people;
 mod secrets;
 mod words;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use gateway::Listen;
 use store::Sqlite;
 
 use crate::config::{Configuration, File};
-use crate::running::{self, Signals};
+use crate::running::{self, Hangup, Signals};
 use crate::{place, talk};
 use palm::Palm;
 use words::Places;
@@ -40,7 +40,7 @@ pub(crate) struct Demo {
     file: File,
     /// Where peers connect, port 0 for any free one; wins over the configuration
     #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    listen: Option<Listen>,
     /// Keep the data in this folder; without it a fresh one is used and removed at the end
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub(crate) struct Demo {
 pub(crate) fn run(demo: &Demo) -> anyhow::Result<()> {
     let mut configuration = demo.file.read()?;
     if let Some(listen) = demo.listen {
-        configuration.server.listen.0 = listen;
+        configuration.server.listen.0 = vec![listen];
     }
     let settings = &mut configuration.gateway;
     settings.origins_localhost = true;
@@ -82,7 +82,7 @@ async fn play(demo: &Demo, configuration: &Configuration, data: &Path, fate: &'s
     let keys = secrets::keys(data, &mut store)?;
     people::register(&mut store)?;
     let running = running::start(configuration, store).await?;
-    let base = running::base(&running)?;
+    let base = running::base(configuration, &running)?;
     let places = Places { base: &base, data, fate };
     let palm =
         if demo.without_devices { None } else { Some(Palm::start(&places.scanner_url(), &keys.simulated_scanner)?) };
@@ -98,5 +98,5 @@ async fn play(demo: &Demo, configuration: &Configuration, data: &Path, fate: &'s
     if let Some(file) = &demo.ready_file {
         words::write_ready_file(file, &places, &keys)?;
     }
-    running::until_told(running, &mut signals).await
+    running::until_told(running, &mut signals, Hangup::Ends).await
 }
