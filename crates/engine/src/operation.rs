@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use model::{
-    Absent, AskId, Capacity, Certainty, DeviceId, Dialect, Durability, Late, MailRow, NetworkId, OperationId,
+    Absent, AskId, Capacity, Certainty, DeviceId, Dialect, Durability, Late, MailRow, NetworkId, Opaque, OperationId,
     OperationRow, Outcome, PerformerLost, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost, Route, Rules,
     Target, Tell, Timestamp, Write,
 };
@@ -29,8 +28,8 @@ pub(crate) struct Operation {
     pub(crate) accepted_at: Timestamp,
     pub(crate) deliver_by: Option<Timestamp>,
     pub(crate) answer_by: Timestamp,
-    pub(crate) request: Bytes,
-    pub(crate) memo: Bytes,
+    pub(crate) request: Opaque,
+    pub(crate) memo: Opaque,
     /// The session that asked last; its principal's other sessions come after it.
     pub(crate) asked_from: Option<Route>,
     /// Every device it was ever offered to: a result is taken from any of them.

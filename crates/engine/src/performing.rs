@@ -129,7 +129,8 @@ impl Group {
         match work.rules.performer_lost {
             PerformerLost::Fail => {
                 let certainty = Certainty::Unknown;
-                let outcome = Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
+                let outcome =
+                    Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: model::Opaque::new() };
                 self.end(turn, operation, outcome);
             }
             PerformerLost::Hold(longest) => {
@@ -222,7 +223,7 @@ impl Group {
         operation: OperationId,
         device: &DeviceId,
         taken_back: bool,
-        note: bytes::Bytes,
+        note: model::Opaque,
     ) -> Taken {
         let Some(work) = self.operations.get_mut(&operation) else { return Taken::Late(None) };
         work.state = State::Offered { again_at: None };
@@ -300,7 +301,7 @@ impl Group {
         ask: AskId,
         operation: OperationId,
         device: DeviceId,
-        evidence: bytes::Bytes,
+        evidence: model::Opaque,
     ) {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         work.attempts += 1;
@@ -325,7 +326,7 @@ impl Group {
     }
 
     /// Tells the requester something that is not the outcome; nothing is owed when nobody is there.
-    fn progress(&mut self, turn: &mut Turn<'_>, operation: OperationId, note: bytes::Bytes) {
+    fn progress(&mut self, turn: &mut Turn<'_>, operation: OperationId, note: model::Opaque) {
         let Some(work) = self.operations.get(&operation) else { return };
         if let Some(route) = self.reach(work.asked_from, &work.requester) {
             turn.tell(route, Tell::Progress { operation, key: work.key.clone(), memo: work.memo.clone(), note });

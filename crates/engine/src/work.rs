@@ -132,7 +132,7 @@ impl Group {
                 let outcome = if expired || undelivered {
                     Outcome::Expired { certainty }
                 } else {
-                    Outcome::Failed { cause: FailCause::Absent, certainty, body: bytes::Bytes::new() }
+                    Outcome::Failed { cause: FailCause::Absent, certainty, body: model::Opaque::new() }
                 };
                 self.end(turn, operation, outcome);
             }
@@ -141,7 +141,8 @@ impl Group {
                 self.arm(turn.timers, operation);
             }
             State::Held { .. } if !expired => {
-                let outcome = Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: bytes::Bytes::new() };
+                let outcome =
+                    Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: model::Opaque::new() };
                 self.end(turn, operation, outcome);
             }
             State::Offered { .. } | State::Started | State::Held { .. } => {
@@ -149,7 +150,7 @@ impl Group {
             }
             State::Settling { .. } => {}
             State::Orphaned => {
-                let outcome = Outcome::Failed { cause: FailCause::Service, certainty, body: bytes::Bytes::new() };
+                let outcome = Outcome::Failed { cause: FailCause::Service, certainty, body: model::Opaque::new() };
                 self.end(turn, operation, outcome);
             }
             State::Ended { .. } => {
@@ -199,7 +200,7 @@ impl Group {
         let how = outcome.kind();
         let forget_at = turn.now.at.after(work.rules.remember).max(owed_until);
         work.state = State::Ended { outcome, forget_at };
-        work.request = bytes::Bytes::new();
+        work.request = model::Opaque::new();
         self.running.remove(&operation);
         self.short.remove(&operation);
         let (rules, requester) = (std::sync::Arc::clone(&work.rules), work.requester.clone());

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::{DeviceId, Digest, OperationId, Position, Principal, RequestKey, Role, Rules, Target, Timestamp, Window};
+use crate::{
+    DeviceId, Digest, Opaque, OperationId, Position, Principal, RequestKey, Role, Rules, Target, Timestamp, Window,
+};
 
 /// What a session asks. Every ask is answered by exactly one first tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +84,9 @@ pub struct Submit {
     /// Until when it must have an outcome.
     pub answer_by: Timestamp,
     /// What performers and our service are given: the dialect's normal form.
-    pub request: Bytes,
+    pub request: Opaque,
     /// The dialect's own bytes, given back with every tell about it.
-    pub memo: Bytes,
+    pub memo: Opaque,
 }
 
 /// A performer's word about a piece of work. A result is a fact, however late.
@@ -113,13 +113,13 @@ pub enum Verdict {
     /// It has begun; from here on the work may have been done.
     Started,
     /// Something worth telling the requester; the work goes on.
-    Note(Bytes),
+    Note(Opaque),
     /// What it found; our own service decides what that means.
-    Evidence(Bytes),
+    Evidence(Opaque),
     /// Done.
-    Completed(Bytes),
+    Completed(Opaque),
     /// A definite no.
-    Declined(Bytes),
+    Declined(Opaque),
     /// It could not.
-    Failed(Bytes),
+    Failed(Opaque),
 }

@@ -9,6 +9,7 @@ mod event;
 mod id;
 mod member;
 mod money;
+mod opaque;
 mod operation;
 mod principal;
 mod record;
@@ -29,6 +30,7 @@ pub use id::{
 };
 pub use member::{Attribute, Debit, Decision, Member, Question, Settled, Side};
 pub use money::{BadMoney, Currency, Money};
+pub use opaque::Opaque;
 pub use operation::{Certainty, FailCause, Outcome, OutcomeKind};
 pub use principal::{Denied, Dialect, Permissions, Principal, Role, UnknownDialect, UnknownRole};
 pub use record::{

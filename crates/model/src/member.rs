@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bytes::Bytes;
-
-use crate::{GroupId, MemberId, Money, NetworkId, OperationId, Outcome, RequestKey, Wall};
+use crate::{GroupId, MemberId, Money, NetworkId, Opaque, OperationId, Outcome, RequestKey, Wall};
 
 /// Which of two samples of a member was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,11 +80,11 @@ pub struct Question {
     /// Who asks.
     pub group: GroupId,
     /// The dialect's normal form of what was asked.
-    pub request: Bytes,
+    pub request: Opaque,
     /// The dialect's own bytes.
-    pub memo: Bytes,
+    pub memo: Opaque,
     /// What the performer found.
-    pub evidence: Bytes,
+    pub evidence: Opaque,
     /// Counts the answers decided upon, from 1.
     pub attempt: u32,
     /// When the answer came.
@@ -110,7 +108,7 @@ pub enum Settled {
     /// It goes on; the requester is told why.
     Again {
         /// The dialect's own bytes.
-        note: Bytes,
+        note: Opaque,
     },
 }
 

@@ -1,6 +1,6 @@
 //! How an operation ends: exactly once, and saying what is certain.
 
-use bytes::Bytes;
+use crate::Opaque;
 
 /// Whether the performer may have acted although the operation was not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub enum Outcome {
     /// Done as asked.
     Completed {
         /// What the dialect prints it from.
-        body: Bytes,
+        body: Opaque,
     },
     /// A definite no.
     Declined {
         /// What the dialect prints it from.
-        body: Bytes,
+        body: Opaque,
     },
     /// It could not be done.
     Failed {
@@ -44,7 +44,7 @@ pub enum Outcome {
         /// Whether a retry is safe.
         certainty: Certainty,
         /// What the dialect prints it from; may be empty.
-        body: Bytes,
+        body: Opaque,
     },
     /// The deadline passed.
     Expired {

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::{
-    CredentialId, Decision, DeviceId, Dialect, Digest, Fence, GroupId, Member, NetworkId, OperationId, Outcome,
+    CredentialId, Decision, DeviceId, Dialect, Digest, Fence, GroupId, Member, NetworkId, Opaque, OperationId, Outcome,
     Partition, Permissions, PrincipalId, Question, RequestKey, Role, Target, Timestamp, Wall,
 };
 
@@ -40,9 +38,9 @@ pub struct OperationRow {
     /// Until when it must have an outcome.
     pub answer_by: Timestamp,
     /// What performers and our service are given.
-    pub request: Bytes,
+    pub request: Opaque,
     /// The dialect's own bytes.
-    pub memo: Bytes,
+    pub memo: Opaque,
     /// How and when it ended; none while it runs.
     pub outcome: Option<(Outcome, Timestamp)>,
 }
@@ -99,7 +97,7 @@ pub enum Write {
         /// Which one.
         operation: OperationId,
         /// What it said.
-        body: Bytes,
+        body: Opaque,
         /// When.
         at: Timestamp,
     },

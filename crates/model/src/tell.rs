@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::{Certainty, Epoch, Event, OperationId, Outcome, OutcomeKind, Position, RequestKey, Timestamp, Window};
+use crate::{
+    Certainty, Epoch, Event, Opaque, OperationId, Outcome, OutcomeKind, Position, RequestKey, Timestamp, Window,
+};
 
 /// What a session is told. The first part answers asks; the rest comes by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +65,9 @@ pub enum Tell {
         /// The requester's id for it.
         key: RequestKey,
         /// The dialect's own bytes.
-        memo: Bytes,
+        memo: Opaque,
         /// What was said.
-        note: Bytes,
+        note: Opaque,
     },
     /// The one outcome of the requester's work.
     Outcome {
@@ -76,7 +76,7 @@ pub enum Tell {
         /// The requester's id for it.
         key: RequestKey,
         /// The dialect's own bytes.
-        memo: Bytes,
+        memo: Opaque,
         /// How it ended.
         outcome: Outcome,
     },
@@ -89,7 +89,7 @@ pub enum Tell {
         /// The requester's name as people read it.
         from: Box<str>,
         /// The dialect's normal form.
-        request: Bytes,
+        request: Opaque,
         /// Until when an outcome is possible.
         answer_by: Timestamp,
     },

@@ -322,7 +322,7 @@ fn undecided(_: &Question, _: Option<&model::Member>) -> model::Decision {
     let outcome = model::Outcome::Failed {
         cause: model::FailCause::Service,
         certainty: model::Certainty::Unknown,
-        body: bytes::Bytes::new(),
+        body: model::Opaque::new(),
     };
     model::Decision { settled: Settled::Outcome(outcome), debit: None }
 }

@@ -5,6 +5,7 @@
 //! simulation all drive this same value.
 
 mod directory;
+mod farewell;
 mod home;
 mod port;
 mod refusal;
@@ -12,6 +13,7 @@ mod slot;
 mod slots;
 
 pub use directory::{Directory, Throttle};
+pub use farewell::Spread;
 pub use home::{LAZY_WRITES, WRITES_PER_BATCH};
 pub use port::{Ending, Input, Mail, Note, Output, Wire};
 pub use slot::{LINE_BYTES, LINE_FRAMES};
@@ -27,6 +29,7 @@ use model::{
 };
 
 use dialects::Session;
+use farewell::Farewell;
 use home::{Home, Said, Step};
 use refusal::refusal;
 use slot::{Admission, HeldFrame, Slot};
@@ -53,6 +56,8 @@ pub struct Node {
     /// Sessions that are not read because the node's credit was used up.
     starved: VecDeque<u64>,
     draining: bool,
+    /// The drain's goodbyes that are still to be said.
+    farewell: Option<Farewell>,
 }
 
 /// What a node is made with.
@@ -86,6 +91,7 @@ enum Due {
     Slot(u64),
     Home(Partition),
     Credentials,
+    Farewell,
 }
 
 impl Due {
@@ -126,6 +132,7 @@ impl Node {
             open_bytes: 0,
             starved: VecDeque::new(),
             draining: false,
+            farewell: None,
         };
         node.replace_directory(now, directory, out);
         node
@@ -383,6 +390,7 @@ impl Node {
                     self.home(now, partition, out, Home::wake);
                 }
                 Due::Credentials => self.check_credentials(now, out),
+                Due::Farewell => self.say_goodbye(now, out),
             }
             self.settle_down(now, out);
         }
@@ -416,14 +424,22 @@ impl Node {
         }
     }
 
-    fn drain(&mut self, now: Now, spread: Duration, out: &mut Vec<Output>) {
+    fn drain(&mut self, now: Now, spread: Spread, out: &mut Vec<Output>) {
         self.draining = true;
         self.touched.extend(self.homes.keys());
-        let ids = self.slots.ids(|_| true);
-        let many = u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
-        for (turn, id) in (1_u32..).zip(ids) {
-            let retry_after = spread.saturating_mul(turn) / many;
+        self.farewell = Some(Farewell::new(now.at, spread, self.slots.ids(|_| true)));
+        self.say_goodbye(now, out);
+    }
+
+    /// Tells those whose turn it is to go, and looks again when the next one's is.
+    fn say_goodbye(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Some(mut farewell) = self.farewell.take() else { return };
+        while let Some((id, retry_after)) = farewell.next(now.at) {
             self.session(now, id, model::Input::Drain { retry_after }, out);
+        }
+        if let Some(at) = farewell.deadline() {
+            self.timers.insert((at, Due::Farewell));
+            self.farewell = Some(farewell);
         }
     }
 

@@ -1,7 +1,6 @@
 //! What goes into a node and what comes out: the whole surface between pure code and the shell.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use model::{
@@ -10,6 +9,7 @@ use model::{
 };
 
 use crate::directory::Directory;
+use crate::farewell::Spread;
 
 /// What goes into a node.
 #[derive(Debug)]
@@ -85,10 +85,10 @@ pub enum Input<'a> {
     Mail(Mail),
     /// Credentials changed.
     Directory(Arc<Directory>),
-    /// Stop taking connections, and say goodbye to everybody with hints spread over the duration.
+    /// Stop taking connections, and say goodbye to everybody.
     Drain {
-        /// Over which peers should come back.
-        spread: Duration,
+        /// When, and when they should come back.
+        spread: Spread,
     },
 }
 

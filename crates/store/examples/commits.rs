@@ -11,9 +11,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use model::{
-    Commit, Dialect, Digest, Fence, GroupId, MailRow, NetworkId, OperationId, OperationRow, Outcome, Partition,
+    Commit, Dialect, Digest, Fence, GroupId, MailRow, NetworkId, Opaque, OperationId, OperationRow, Outcome, Partition,
     PrincipalId, RequestKey, Target, Timestamp, Write,
 };
 use store::{Sqlite, Store};
@@ -82,7 +81,7 @@ fn commit(store: &mut Sqlite, commits: Vec<Commit>) -> Result<(), Box<dyn Error>
 }
 
 fn ending(row: &OperationRow) -> Vec<Write> {
-    let outcome = Outcome::Completed { body: Bytes::from_static(&[b'o'; 200]) };
+    let outcome = Outcome::Completed { body: Opaque::from_static(&[b'o'; 200]) };
     let mail =
         MailRow { operation: row.id, group: row.group.clone(), principal: row.requester.clone(), until: row.answer_by };
     vec![Write::Ended { operation: row.id, outcome, at: row.answer_by }, Write::Owed(mail)]
@@ -135,8 +134,8 @@ impl Shops {
             accepted_at: Timestamp::from_millis(at),
             deliver_by: None,
             answer_by: Timestamp::from_millis(at + 30_000),
-            request: Bytes::from_static(&[b'r'; 200]),
-            memo: Bytes::from_static(&[b'm'; 100]),
+            request: Opaque::from_static(&[b'r'; 200]),
+            memo: Opaque::from_static(&[b'm'; 100]),
             outcome: None,
         }
     }

@@ -14,10 +14,9 @@ pub mod sqlite;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use model::{
     Commit, CommitError, Credential, CredentialId, DeviceRow, GroupId, Loaded, Member, MemberId, Money, NetworkId,
-    OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Wall,
+    Opaque, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Wall,
 };
 
 pub use memory::Memory;
@@ -131,7 +130,7 @@ pub trait Inspect: Store {
 #[derive(Clone, PartialEq, Eq)]
 pub struct LateAnswer {
     /// What it said.
-    pub body: Bytes,
+    pub body: Opaque,
     /// When.
     pub at: Timestamp,
 }

@@ -2,8 +2,7 @@
 //!
 //! Scanners are offered it and our service decides by it; neither knows in which form it came.
 
-use bytes::Bytes;
-use model::{Currency, DeviceId, Money, Permissions};
+use model::{Currency, DeviceId, Money, Opaque, Permissions};
 use serde::{Deserialize, Serialize};
 
 use super::choices::Choices;
@@ -179,8 +178,8 @@ impl Context {
 
     /// What is stored and offered.
     #[must_use]
-    pub(crate) fn bytes(&self) -> Bytes {
-        super::wire::json(self)
+    pub(crate) fn bytes(&self) -> Opaque {
+        super::wire::json(self).into()
     }
 
     /// Takes back what [`Self::bytes`] gave; none for a version we do not know.

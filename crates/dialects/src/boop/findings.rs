@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
+use model::Opaque;
 use model::Side;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -30,8 +30,8 @@ impl Evidence {
         Self { v: VERSION, subject, side: side.map(|side| side.name().into()) }
     }
 
-    pub(crate) fn bytes(&self) -> Bytes {
-        json(self)
+    pub(crate) fn bytes(&self) -> Opaque {
+        json(self).into()
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
@@ -56,8 +56,8 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    pub(crate) fn bytes(code: Code) -> Bytes {
-        json(&Self { v: VERSION, code: code.name().into() })
+    pub(crate) fn bytes(code: Code) -> Opaque {
+        json(&Self { v: VERSION, code: code.name().into() }).into()
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Option<Code> {
@@ -74,8 +74,8 @@ pub(crate) struct Memo {
 }
 
 impl Memo {
-    pub(crate) fn bytes(form: Form) -> Bytes {
-        json(&Self { v: VERSION, form })
+    pub(crate) fn bytes(form: Form) -> Opaque {
+        json(&Self { v: VERSION, form }).into()
     }
 
     /// The form of the message that made the context; the primary one where that cannot be read.
@@ -98,7 +98,7 @@ pub(crate) struct Granted<'a> {
 
 impl<'a> Granted<'a> {
     /// The bytes of a success; attributes are JSON texts under the names the vendor asked with.
-    pub(crate) fn bytes(user_id: &str, attributes: &[(&str, Box<RawValue>)], transaction_id: Option<&str>) -> Bytes {
+    pub(crate) fn bytes(user_id: &str, attributes: &[(&str, Box<RawValue>)], transaction_id: Option<&str>) -> Opaque {
         #[derive(Serialize)]
         struct Row<'a> {
             v: u8,
@@ -107,7 +107,7 @@ impl<'a> Granted<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
             transaction_id: Option<&'a str>,
         }
-        json(&Row { v: VERSION, user_id, attributes: Attributes(attributes), transaction_id })
+        json(&Row { v: VERSION, user_id, attributes: Attributes(attributes), transaction_id }).into()
     }
 
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
@@ -167,8 +167,8 @@ impl Refused {
         Self { payment_failed: true, ..self }
     }
 
-    pub(crate) fn bytes(&self) -> Bytes {
-        json(self)
+    pub(crate) fn bytes(&self) -> Opaque {
+        json(self).into()
     }
 
     /// What was stored; a plain failure where that cannot be read.

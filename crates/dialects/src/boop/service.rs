@@ -3,8 +3,7 @@
 //! Two pure functions. The store looks the member up between them and makes the decision true in one
 //! transaction, so a payment is taken exactly once, together with its outcome.
 
-use bytes::Bytes;
-use model::{Attribute, Certainty, Debit, Decision, FailCause, Member, Outcome, Question, Settled, Side, Wall};
+use model::{Attribute, Certainty, Debit, Decision, FailCause, Member, Opaque, Outcome, Question, Settled, Side, Wall};
 use serde_json::value::RawValue;
 
 use super::codes::{Code, Finding};
@@ -31,7 +30,7 @@ fn decide(question: &Question, member: Option<&Member>) -> Decision {
     let read = (Context::read(&question.request), Evidence::read(&question.evidence));
     let (Some(context), Some(evidence)) = read else {
         let (cause, certainty) = (FailCause::Service, Certainty::Unknown);
-        return without_debit(Settled::Outcome(Outcome::Failed { cause, certainty, body: Bytes::new() }));
+        return without_debit(Settled::Outcome(Outcome::Failed { cause, certainty, body: Opaque::new() }));
     };
     let Some(member) = member else { return without_debit(nobody(&context, question.attempt)) };
     match grant(question, &context, &evidence, member) {

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use model::{
     Ask, AskId, CallId, Certainty, Denied, Dialect, Digest, Done, Epoch, FailCause, Frame, GroupId, Input, NetworkId,
-    NotAdmitted, Now, OperationId, Outbox, Outcome, OutcomeKind, Output, Partition, Permissions, Principal, Refusal,
-    Request, RequestKey, Role, Taken, Tell, Timestamp, Window,
+    NotAdmitted, Now, Opaque, OperationId, Outbox, Outcome, OutcomeKind, Output, Partition, Permissions, Principal,
+    Refusal, Request, RequestKey, Role, Taken, Tell, Timestamp, Window,
 };
 
 use super::Choices;
@@ -92,7 +91,7 @@ fn principal(role: Role, dice: &mut Dice) -> Arc<Principal> {
     })
 }
 
-fn bytes(dice: &mut Dice) -> Bytes {
+fn bytes(dice: &mut Dice) -> Opaque {
     let choices = [
         "",
         "7",
@@ -103,7 +102,7 @@ fn bytes(dice: &mut Dice) -> Bytes {
         "{\"v\":1,\"code\":\"AUTH_FAILED\",\"text\":\"no\"}",
         "{\"v\":1,\"user_id\":\"usr_1\",\"attributes\":{}}",
     ];
-    Bytes::from_static(dice.pick(&choices).as_bytes())
+    Opaque::from_static(dice.pick(&choices).as_bytes())
 }
 
 fn outcome(dice: &mut Dice) -> Outcome {
@@ -262,7 +261,7 @@ fn request() -> Request {
         path: "/ws/vendor".into(),
         query: Vec::new(),
         headers: Vec::new(),
-        body: Bytes::new(),
+        body: bytes::Bytes::new(),
         peer: std::net::Ipv4Addr::LOCALHOST.into(),
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use engine::{Input, Output, Partition};
+use model::Opaque;
 use model::{
     Admit, Answer, Ask, AskId, CredentialId, Dialect, Digest, Fence, GroupId, Loaded, MailRow, NetworkId, Now,
     OperationId, OperationRow, Outcome, Permissions, Position, Principal, PrincipalId, RequestKey, Role, Route,
@@ -273,14 +273,14 @@ impl Pair {
             rules: acts::rules(kind),
             deliver_by: (deliver.is_multiple_of(3)).then(|| now.after(millis(deliver))),
             answer_by: now.after(millis(answer)),
-            request: Bytes::copy_from_slice(&[key, body]),
-            memo: Bytes::copy_from_slice(&[key]),
+            request: Opaque::copy_from_slice(&[key, body]),
+            memo: Opaque::copy_from_slice(&[key]),
         };
         self.ask(who, Some(Role::Requester), Ask::Submit(Box::new(submit)))
     }
 
     fn answer(&mut self, who: u8, which: u8, verdict: u8) -> Result<(), Broken> {
-        let body = Bytes::copy_from_slice(&[verdict]);
+        let body = Opaque::copy_from_slice(&[verdict]);
         let verdict = match verdict % 8 {
             0 => Verdict::Started,
             1 => Verdict::Note(body),
@@ -302,7 +302,7 @@ impl Pair {
             return Ok(());
         }
         let (operation, owed) = self.settles.remove(usize::from(which) % self.settles.len());
-        let body = Bytes::copy_from_slice(&[which]);
+        let body = Opaque::copy_from_slice(&[which]);
         let settled =
             if outcome { Settled::Outcome(Outcome::Completed { body }) } else { Settled::Again { note: body } };
         if let (Settled::Outcome(outcome), Some(row)) = (&settled, self.rows.get_mut(&operation)) {

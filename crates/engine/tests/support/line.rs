@@ -1,7 +1,8 @@
 //! How what follows is written down: one line each, everything that matters on it.
 
-use bytes::Bytes;
-use model::{Alert, Certainty, FailCause, Happening, NotAdmitted, Outcome, Refusal, Taken, Tell, Timestamp, Write};
+use model::{
+    Alert, Certainty, FailCause, Happening, NotAdmitted, Opaque, Outcome, Refusal, Taken, Tell, Timestamp, Write,
+};
 
 use super::{START, World, epoch};
 
@@ -28,11 +29,11 @@ impl World {
             }
             Tell::Progress { operation, note, .. } => format!("progress {} {}", self.keys[operation], text(note)),
             Tell::Outcome { operation, memo, outcome: how, .. } => {
-                assert_eq!(memo, "memo", "the dialect's own bytes come back");
+                assert_eq!(&**memo, b"memo", "the dialect's own bytes come back");
                 format!("outcome {} {}", self.keys[operation], outcome(how))
             }
             Tell::Offer { operation, key, from, request, answer_by } => {
-                assert_eq!(request, &format!("do {key}"), "what was asked is offered");
+                assert_eq!(&**request, format!("do {key}").as_bytes(), "what was asked is offered");
                 assert_eq!(&**from, "The Shop", "the requester's name is offered");
                 format!("offer {} by {}", self.keys[operation], instant(*answer_by))
             }
@@ -81,7 +82,7 @@ pub(super) fn instant(at: Timestamp) -> String {
 }
 
 /// A body of bytes as text; a dash for none.
-pub(super) fn text(body: &Bytes) -> String {
+pub(super) fn text(body: &Opaque) -> String {
     if body.is_empty() { "-".into() } else { String::from_utf8_lossy(body).into_owned() }
 }
 

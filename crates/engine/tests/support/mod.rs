@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use engine::{Input, Output, Partition};
+use model::Opaque;
 use model::{
     Answer, Ask, AskId, Epoch, Fence, GroupId, Loaded, MailRow, Now, OperationId, OperationRow, Outcome, Position,
     Route, Rules, Settled, Tell, Timestamp, Verdict, Which, Window, Write,
@@ -291,8 +291,8 @@ fn loaded(fence: u32, operations: Vec<OperationRow>, mail: Vec<MailRow>) -> Load
 }
 
 /// A body of bytes.
-pub(crate) fn bytes(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
+pub(crate) fn bytes(text: &str) -> Opaque {
+    Opaque::copy_from_slice(text.as_bytes())
 }
 
 pub(crate) fn completed(text: &str) -> Verdict {

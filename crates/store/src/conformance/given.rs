@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use model::{
     Attribute, Commit, CommitError, Credential, CredentialId, CredentialKind, Currency, Debit, Decision, DeviceId,
-    DeviceRow, Dialect, Digest, Fence, GroupId, MailRow, Member, MemberId, Money, NetworkId, OperationId, OperationRow,
-    Outcome, Partition, Permissions, PrincipalId, Question, RequestKey, Role, Settle, Settled, Side, Target, Timestamp,
-    Wall, Write,
+    DeviceRow, Dialect, Digest, Fence, GroupId, MailRow, Member, MemberId, Money, NetworkId, Opaque, OperationId,
+    OperationRow, Outcome, Partition, Permissions, PrincipalId, Question, RequestKey, Role, Settle, Settled, Side,
+    Target, Timestamp, Wall, Write,
 };
 
 use crate::Inspect;
@@ -63,8 +62,8 @@ pub(crate) fn work(shop_number: u64, n: u64) -> OperationRow {
         accepted_at: at(n),
         deliver_by: None,
         answer_by: at(n + 30),
-        request: Bytes::from_static(b"request"),
-        memo: Bytes::from_static(b"memo"),
+        request: Opaque::from_static(b"request"),
+        memo: Opaque::from_static(b"memo"),
         outcome: None,
     }
 }
@@ -74,11 +73,11 @@ pub(crate) fn accepted(shop: u64, n: u64) -> Write {
 }
 
 pub(crate) fn completed(body: &str) -> Outcome {
-    Outcome::Completed { body: Bytes::copy_from_slice(body.as_bytes()) }
+    Outcome::Completed { body: Opaque::copy_from_slice(body.as_bytes()) }
 }
 
 pub(crate) fn declined(body: &str) -> Outcome {
-    Outcome::Declined { body: Bytes::copy_from_slice(body.as_bytes()) }
+    Outcome::Declined { body: Opaque::copy_from_slice(body.as_bytes()) }
 }
 
 pub(crate) fn ended(shop: u64, n: u64, outcome: Outcome) -> Write {
@@ -157,9 +156,9 @@ pub(crate) fn settle(shop_number: u64, n: u64, subject: Option<&str>, evidence: 
             key: key(&format!("key-{n}")),
             network: network(),
             group: shop(shop_number),
-            request: Bytes::from_static(b"request"),
-            memo: Bytes::from_static(b"memo"),
-            evidence: Bytes::copy_from_slice(evidence.as_bytes()),
+            request: Opaque::from_static(b"request"),
+            memo: Opaque::from_static(b"memo"),
+            evidence: Opaque::copy_from_slice(evidence.as_bytes()),
             attempt: 1,
             wall: wall(n + 2),
         },
@@ -197,9 +196,9 @@ fn service(question: &Question, member: Option<&Member>) -> Decision {
             let member = MemberId::parse("stranger").unwrap();
             outcome(completed("stranger"), Some(Debit { member, money }))
         }
-        ("again", _) => Decision { settled: Settled::Again { note: Bytes::from_static(b"note") }, debit: None },
+        ("again", _) => Decision { settled: Settled::Again { note: Opaque::from_static(b"note") }, debit: None },
         ("again_for", Some(member)) => {
-            let settled = Settled::Again { note: Bytes::from_static(b"note") };
+            let settled = Settled::Again { note: Opaque::from_static(b"note") };
             Decision { settled, debit: of(member, money) }
         }
         _ => panic!("a service that panics"),

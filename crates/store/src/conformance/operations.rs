@@ -1,7 +1,6 @@
 //! Operations, fences, mail, late answers and devices.
 
-use bytes::Bytes;
-use model::{Certainty, CommitError, DeviceId, FailCause, Fence, OperationRow, Outcome, Target, Write};
+use model::{Certainty, CommitError, DeviceId, FailCause, Fence, Opaque, OperationRow, Outcome, Target, Write};
 
 use super::Place;
 use super::given::*;
@@ -21,8 +20,8 @@ pub(crate) fn what_is_accepted_is_there_as_it_was(place: &impl Place) {
         .zip(targets)
         .map(|(n, target)| {
             let deliver_by = (n % 2 == 0).then(|| at(n + 5));
-            let memo = Bytes::from(vec![0, 255, u8::try_from(n).unwrap()]);
-            OperationRow { target, deliver_by, memo, request: Bytes::new(), ..work(1, n) }
+            let memo = Opaque::from(vec![0, 255, u8::try_from(n).unwrap()]);
+            OperationRow { target, deliver_by, memo, request: Opaque::new(), ..work(1, n) }
         })
         .collect();
     let writes = rows.iter().cloned().map(|row| Write::Accepted(Box::new(row))).collect();
@@ -39,7 +38,7 @@ pub(crate) fn every_outcome_comes_back_as_it_was(place: &impl Place) {
     for certainty in [Certainty::NotDelivered, Certainty::Unknown] {
         outcomes.extend([Outcome::Expired { certainty }, Outcome::Cancelled { certainty }]);
         for cause in [FailCause::PerformerLost, FailCause::Performer, FailCause::Absent, FailCause::Service] {
-            outcomes.push(Outcome::Failed { cause, certainty, body: Bytes::from_static(b"why") });
+            outcomes.push(Outcome::Failed { cause, certainty, body: Opaque::from_static(b"why") });
         }
     }
     for (n, outcome) in (0..).zip(&outcomes) {
@@ -55,7 +54,7 @@ pub(crate) fn an_operation_accepted_twice_stays_as_it_was(place: &impl Place) {
     let fence = own(&mut *store);
     write(&mut *store, 1, fence, vec![accepted(1, 0), ended(1, 0, completed("done"))]);
     let before = everything(&*store);
-    let other = OperationRow { memo: Bytes::from_static(b"other"), ..work(1, 0) };
+    let other = OperationRow { memo: Opaque::from_static(b"other"), ..work(1, 0) };
     write(&mut *store, 1, fence, vec![accepted(1, 0), Write::Accepted(Box::new(other))]);
     assert_eq!(everything(&*store), before);
 }
@@ -185,7 +184,7 @@ pub(crate) fn a_batch_is_done_whole_or_not_at_all(place: &impl Place) {
         ended(1, 0, completed("done")),
         Write::Owed(mail(1, 0)),
         Write::Paid { operation: id(1, 1) },
-        Write::LateAnswer { operation: id(1, 0), body: Bytes::new(), at: at(3) },
+        Write::LateAnswer { operation: id(1, 0), body: Opaque::new(), at: at(3) },
         Write::Seen(device(1, "device-001", 3)),
         ended(1, 99, completed("of nothing")),
     ];
@@ -212,7 +211,7 @@ pub(crate) fn a_batch_cannot_touch_another_partition(place: &impl Place) {
         ended(2, 0, completed("done")),
         Write::Owed(mail(2, 0)),
         Write::Paid { operation: id(2, 0) },
-        Write::LateAnswer { operation: id(2, 0), body: Bytes::new(), at: at(3) },
+        Write::LateAnswer { operation: id(2, 0), body: Opaque::new(), at: at(3) },
     ] {
         let cause = refused(commit(&mut *store, batch(1, fence, vec![write])));
         assert!(cause.contains("belongs to partition"), "{cause}");
@@ -230,7 +229,7 @@ pub(crate) fn what_is_not_stored_cannot_end_or_be_owed(place: &impl Place) {
         let cause = refused(commit(&mut *store, batch(1, fence, vec![write])));
         assert_eq!(cause, format!("operation {} is not stored", id(1, 0)));
     }
-    let late = Write::LateAnswer { operation: id(1, 0), body: Bytes::new(), at: at(3) };
+    let late = Write::LateAnswer { operation: id(1, 0), body: Opaque::new(), at: at(3) };
     write(&mut *store, 1, fence, vec![Write::Paid { operation: id(1, 0) }, late]);
     assert_eq!(store.late_answers(id(1, 0)).unwrap(), []);
 }
@@ -261,7 +260,7 @@ pub(crate) fn late_answers_are_kept_in_order_up_to_a_bound(place: &impl Place) {
     let fence = own(&mut *store);
     write(&mut *store, 1, fence, vec![accepted(1, 0), ended(1, 0, completed("done"))]);
     for n in 0..u64::try_from(LATE_ANSWERS_PER_OPERATION).unwrap() + 3 {
-        let body = Bytes::from(format!("late {n}"));
+        let body = Opaque::from(format!("late {n}"));
         write(&mut *store, 1, fence, vec![Write::LateAnswer { operation: id(1, 0), body, at: at(n) }]);
     }
     let late = store.late_answers(id(1, 0)).unwrap();
@@ -275,7 +274,7 @@ pub(crate) fn what_is_old_is_forgotten_unless_it_took_money_runs_or_is_owed(plac
     let fence = own(&mut *store);
     store.put_member(&person("ann")).unwrap();
     write(&mut *store, 1, fence, (0..6).map(|n| accepted(1, n)).collect());
-    let late = Write::LateAnswer { operation: id(1, 0), body: Bytes::new(), at: at(9) };
+    let late = Write::LateAnswer { operation: id(1, 0), body: Opaque::new(), at: at(9) };
     write(&mut *store, 1, fence, vec![ended(1, 0, declined("no")), late]);
     write(&mut *store, 1, fence, vec![ended(1, 1, declined("no")), Write::Owed(mail(1, 1))]);
     commit(&mut *store, answering(fence, settle(1, 2, Some("ann-left"), "pay 2500"))).unwrap();

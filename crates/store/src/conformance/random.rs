@@ -1,7 +1,6 @@
 //! The same random calls on SQLite and in memory: equal answers, equal data.
 
-use bytes::Bytes;
-use model::{Certainty, Commit, DeviceRow, Fence, Member, Outcome, Settle, Side, Write};
+use model::{Certainty, Commit, DeviceRow, Fence, Member, Opaque, Outcome, Settle, Side, Write};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -65,7 +64,7 @@ fn steps() -> impl Strategy<Value = Step> {
 }
 
 fn a_write(shop_number: u64, (what, n, value): (u8, u64, u64)) -> Write {
-    let body = Bytes::from(format!("body {value}"));
+    let body = Opaque::from(format!("body {value}"));
     let certainty = if value % 2 == 0 { Certainty::Unknown } else { Certainty::NotDelivered };
     match what {
         0..=4 => {

@@ -1,7 +1,6 @@
 //! Answers decided upon: outcome, mail and money together, or nothing.
 
-use bytes::Bytes;
-use model::{CommitError, Fence, Member, NetworkId, Settled};
+use model::{CommitError, Fence, Member, NetworkId, Opaque, Settled};
 
 use super::Place;
 use super::given::*;
@@ -69,7 +68,7 @@ pub(crate) fn what_goes_on_writes_nothing(place: &impl Place) {
     let (mut store, fence) = scene(place);
     let before = everything(&*store);
     let answer = commit(&mut *store, answering(fence, settle(1, 0, Some("ann-left"), "again")));
-    assert_eq!(answer, Ok(vec![Settled::Again { note: Bytes::from_static(b"note") }]));
+    assert_eq!(answer, Ok(vec![Settled::Again { note: Opaque::from_static(b"note") }]));
     assert_eq!(everything(&*store), before);
     assert_eq!(owed(&mut *store), 0);
 }

@@ -1,7 +1,6 @@
 //! Values as columns hold them, and back. What comes back is checked: a file can be damaged.
 
-use bytes::Bytes;
-use model::{Certainty, Digest, FailCause, Outcome, Target, Timestamp, Wall};
+use model::{Certainty, Digest, FailCause, Opaque, Outcome, Target, Timestamp, Wall};
 use rusqlite::Row;
 use rusqlite::types::FromSql;
 
@@ -40,9 +39,9 @@ pub(super) fn named_if_any<T>(
 }
 
 /// A column of bytes.
-pub(super) fn bytes(row: &Row<'_>, at: usize, place: &'static str) -> Result<Bytes, Fault> {
+pub(super) fn bytes(row: &Row<'_>, at: usize, place: &'static str) -> Result<Opaque, Fault> {
     let bytes = row.get_ref(at).map_err(Fault::Sql)?.as_blob().map_err(|_| Fault::Corrupt(place))?;
-    Ok(Bytes::copy_from_slice(bytes))
+    Ok(Opaque::copy_from_slice(bytes))
 }
 
 /// A column with a digest.
@@ -124,7 +123,7 @@ pub(super) fn outcome(
     outcome: &str,
     cause: Option<FailCause>,
     certainty: Option<Certainty>,
-    answer: Option<Bytes>,
+    answer: Option<Opaque>,
 ) -> Option<Outcome> {
     match (outcome, cause, certainty, answer) {
         ("completed", None, None, Some(body)) => Some(Outcome::Completed { body }),

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use model::{
-    DeviceId, Dialect, GroupId, NetworkId, OperationId, OperationRow, Outcome, Partition, PrincipalId, RequestKey,
-    Target, Timestamp,
+    DeviceId, Dialect, GroupId, NetworkId, Opaque, OperationId, OperationRow, Outcome, Partition, PrincipalId,
+    RequestKey, Target, Timestamp,
 };
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params};
@@ -91,7 +90,7 @@ pub(super) fn outcome(db: &Connection, operation: OperationId) -> Result<Option<
 pub(super) fn add_late_answer(
     db: &Connection,
     operation: OperationId,
-    body: &Bytes,
+    body: &Opaque,
     at: Timestamp,
 ) -> Result<(), Fault> {
     const SQL: &str = "
@@ -255,7 +254,7 @@ fn read_outcome(row: &Row<'_>, at: usize) -> Result<Option<(Outcome, Timestamp)>
     let Some(ended_at) = column::timestamp_if_any(row, at, "operations.ended_at")? else { return Ok(None) };
     let cause = named_if_any(row, at + 2, "operations.cause", column::parse_cause)?;
     let certainty = named_if_any(row, at + 3, "operations.certainty", column::parse_certainty)?;
-    let answer = get::<Option<Vec<u8>>>(row, at + 4, "operations.answer")?.map(Bytes::from);
+    let answer = get::<Option<Vec<u8>>>(row, at + 4, "operations.answer")?.map(Opaque::from);
     let outcome = named(row, at + 1, "operations.outcome", |text| column::outcome(text, cause, certainty, answer))?;
     Ok(Some((outcome, ended_at)))
 }

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bytes::Bytes;
-use model::{Fence, OperationRow, Write};
+use model::{Fence, Opaque, OperationRow, Write};
 
 use super::*;
 use crate::conformance::given::*;
@@ -20,7 +19,7 @@ fn meddle(folder: &Folder, sql: &str) {
 }
 
 fn large(shop_number: u64, n: u64, bytes: usize) -> Write {
-    Write::Accepted(Box::new(OperationRow { request: Bytes::from(vec![7; bytes]), ..work(shop_number, n) }))
+    Write::Accepted(Box::new(OperationRow { request: Opaque::from(vec![7; bytes]), ..work(shop_number, n) }))
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn an_open_context_is_shown_with_the_wall_clock_of_its_end() {
     assert_eq!((&value["auth_type"], &value["vendor_name"]), (&"entrance".into(), &"Harbour Bakery".into()));
     assert!(value.get("amount").is_none());
 
-    let request = Bytes::from_static(b"{\"v\":2}");
+    let request = model::Opaque::from_static(b"{\"v\":2}");
     let tell = Tell::Offer { operation, key, from: "x".into(), request, answer_by };
     assert_eq!(scanner.told(tell), [""; 0], "what a later version wrote is not guessed at");
 }

@@ -68,7 +68,7 @@ fn request() -> Request {
         path: "/ws/vendor".into(),
         query: Vec::new(),
         headers: Vec::new(),
-        body: Bytes::new(),
+        body: bytes::Bytes::new(),
         peer: std::net::Ipv4Addr::LOCALHOST.into(),
     }
 }
@@ -214,7 +214,7 @@ fn a_second_login_is_proven_again() {
     assert!(vendor.machine.is_logging_in());
     assert_eq!(vendor.done(0, Err(Denied::Unknown)), [""; 0], "an old call answers nothing");
     let outcome = Outcome::Cancelled { certainty: Certainty::Unknown };
-    let tell = Tell::Outcome { operation: OPERATION, key: id("a"), memo: Bytes::new(), outcome };
+    let tell = Tell::Outcome { operation: OPERATION, key: id("a"), memo: model::Opaque::new(), outcome };
     assert_eq!(vendor.told(tell), ["auth_result \"a\" false"], "results do not wait");
     assert_eq!(vendor.done(1, Ok(principal("ven_1", Permissions::All))), ["authenticated"]);
     assert!(!vendor.machine.is_logging_in());

@@ -11,7 +11,7 @@ use crate::boop::wire::vendor::create_context;
 
 const TODAY: &str = "2031-03-04T05:10:00Z";
 
-fn context(requirements: &str, choices: &Choices) -> Bytes {
+fn context(requirements: &str, choices: &Choices) -> Opaque {
     let text = format!(r#"{{"context_id":"a","requirements":{requirements}}}"#);
     create_context(&text, choices).expect("the test's context can be read").2.bytes()
 }
@@ -23,7 +23,7 @@ fn question(requirements: &str, evidence: &Evidence) -> Question {
         network: NetworkId::parse("main").unwrap(),
         group: GroupId::parse("bakery").unwrap(),
         request: context(requirements, &Choices::default()),
-        memo: Bytes::new(),
+        memo: Opaque::new(),
         evidence: evidence.bytes(),
         attempt: 1,
         wall: Wall::parse(TODAY).unwrap(),
@@ -204,7 +204,7 @@ fn members_are_looked_up_by_what_the_scanner_found() {
 #[test]
 fn what_cannot_be_read_fails_and_nobody_pays() {
     let mut ask = question(r#"{"type":"payment","amount":1}"#, &ida_shows(Side::Left));
-    ask.evidence = Bytes::from_static(b"{\"v\":2}");
+    ask.evidence = Opaque::from_static(b"{\"v\":2}");
     let decision = decide(&ask, Some(&ida()));
     assert_eq!(decision.debit, None);
     assert!(matches!(decision.settled, Settled::Outcome(Outcome::Failed { cause: FailCause::Service, .. })));

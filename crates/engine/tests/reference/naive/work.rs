@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use engine::Output;
+use model::Opaque;
 use model::{
     Absent, Answer, AskId, Capacity, Certainty, DeviceId, FailCause, Happening, Late, Loaded, OperationId,
     OperationRow, Outcome, PerformerLost, Presence, PrincipalId, Question, Refusal, Reoffer, Repeat, RequestKey,
@@ -137,7 +137,7 @@ impl Naive {
         let Some(at) = self.at(operation) else { return };
         let (now, work) = (self.now.at, &mut self.work[at]);
         let certainty = work.certainty();
-        let failed = |cause| Outcome::Failed { cause, certainty, body: Bytes::new() };
+        let failed = |cause| Outcome::Failed { cause, certainty, body: Opaque::new() };
         let expired = now >= work.answer_by;
         let outcome = match &work.state {
             State::Ended { .. } => {
@@ -187,7 +187,7 @@ impl Naive {
         let work = &mut self.work[at];
         let forget_at = self.now.at.after(work.rules.remember).max(owed_until);
         work.state = State::Ended { outcome, forget_at };
-        work.request = Bytes::new();
+        work.request = Opaque::new();
         let (key, owes, durable) = (work.key.clone(), !work.rules.owed_for.is_zero(), work.is_durable());
         let (asked_from, requester, had) = (work.asked_from, work.requester.clone(), sorted(&work.has_it));
         match self.reach(asked_from, &requester) {
@@ -308,7 +308,7 @@ impl Naive {
         match work.rules.performer_lost {
             PerformerLost::Fail => {
                 let (cause, certainty) = (FailCause::PerformerLost, Certainty::Unknown);
-                self.end(operation, Outcome::Failed { cause, certainty, body: Bytes::new() });
+                self.end(operation, Outcome::Failed { cause, certainty, body: Opaque::new() });
             }
             PerformerLost::Hold(longest) => work.state = State::Held { until: now.after(longest), started },
             PerformerLost::OthersGoOn => {}
@@ -391,7 +391,7 @@ impl Naive {
         self.offer_everything();
     }
 
-    fn decide(&mut self, at: usize, from: Route, ask: AskId, device: DeviceId, evidence: Bytes) {
+    fn decide(&mut self, at: usize, from: Route, ask: AskId, device: DeviceId, evidence: Opaque) {
         let until = self.now.at.after(self.work[at].rules.owed_for);
         let owed = self.mail_row(at, until);
         let work = &mut self.work[at];
@@ -446,7 +446,7 @@ impl Naive {
         self.offer_everything();
     }
 
-    fn progress(&mut self, at: usize, note: Bytes) {
+    fn progress(&mut self, at: usize, note: Opaque) {
         let work = &self.work[at];
         let (operation, key, memo) = (work.id, work.key.clone(), work.memo.clone());
         if let Some(route) = self.reach(work.asked_from, &work.requester) {

@@ -189,9 +189,9 @@ fn every_outcome_has_its_one_message() {
     );
     assert!(print(Outcome::Expired { certainty }).contains(r#""error":"Context expired""#));
     let cause = model::FailCause::Service;
-    assert!(print(Outcome::Failed { cause, certainty, body: Bytes::new() }).contains("AUTH_FAILED"));
+    assert!(print(Outcome::Failed { cause, certainty, body: model::Opaque::new() }).contains("AUTH_FAILED"));
     assert_eq!(
-        print(Outcome::Completed { body: Bytes::new() }),
+        print(Outcome::Completed { body: model::Opaque::new() }),
         r#"{"type":"auth_result","context_id":"a","result":{"success":true}}"#
     );
 }
