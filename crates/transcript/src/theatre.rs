@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{CredentialId, Now, Reason, Request, Timestamp};
 use store::{Store, StoreError};
 
-use crate::world::{Hearing, Life, Seen, Sent, Socket};
+use crate::world::{Hearing, Life, Seen, Sent, Socket, World};
 
 /// Peers, a gateway, a store and a clock.
 ///
@@ -101,4 +101,108 @@ pub trait Theatre {
 
     /// Rules that were broken since the last look: each is a bug.
     fn take_broken(&mut self) -> Vec<String>;
+}
+
+impl Theatre for World {
+    fn place(&self) -> String {
+        match self.cores() {
+            1 => String::new(),
+            cores => format!("on {cores} cores"),
+        }
+    }
+
+    fn now(&self) -> Now {
+        self.now()
+    }
+
+    fn store(&self) -> &dyn Store {
+        self.store()
+    }
+
+    fn life(&self, socket: Socket) -> Life {
+        self.life(socket)
+    }
+
+    fn waits_for_upgrade(&self, socket: Socket) -> bool {
+        self.waits_for_upgrade(socket)
+    }
+
+    fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket {
+        self.open(core, request, hearing)
+    }
+
+    fn send(&mut self, socket: Socket, frame: Sent) {
+        self.send(socket, frame);
+    }
+
+    fn close(&mut self, socket: Socket, _: u16, _: &str) {
+        self.close(socket);
+    }
+
+    fn lose(&mut self, socket: Socket) {
+        self.lose(socket);
+    }
+
+    fn fault(&mut self, socket: Socket, reason: Reason) -> Result<(), String> {
+        self.fault(socket, reason);
+        Ok(())
+    }
+
+    fn dropped(&mut self, socket: Socket, count: u32) -> Result<(), String> {
+        self.dropped(socket, count);
+        Ok(())
+    }
+
+    fn room(&mut self, socket: Socket) -> Result<(), String> {
+        self.room(socket);
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), StoreError> {
+        self.restart()
+    }
+
+    fn drain(&mut self, spread: Duration) {
+        self.drain(spread);
+    }
+
+    fn revoke(&mut self, id: &CredentialId) -> Result<bool, StoreError> {
+        self.revoke(id)
+    }
+
+    fn fail_commit(&mut self) {
+        self.fail_commit();
+    }
+
+    fn fail_load(&mut self) {
+        self.fail_load();
+    }
+
+    fn hold_commits(&mut self) {
+        self.hold_commits();
+    }
+
+    fn release_commits(&mut self) {
+        self.release_commits();
+    }
+
+    fn settle(&mut self) {
+        self.settle();
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.deadline()
+    }
+
+    fn advance(&mut self, at: Timestamp) {
+        self.advance(at);
+    }
+
+    fn take_seen(&mut self) -> Vec<Seen> {
+        self.take_seen()
+    }
+
+    fn take_broken(&mut self) -> Vec<String> {
+        self.take_broken()
+    }
 }

@@ -16,7 +16,6 @@ use store::{Store, StoreError};
 
 use crate::connection::{Connection, Took};
 pub use crate::connection::{Hearing, Life, Sent, Shown, Socket};
-use crate::theatre::Theatre;
 
 /// How long a peer has to complete our close before it is given up.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(3);
@@ -138,15 +137,98 @@ impl World {
         Ok(())
     }
 
+    /// How many cores it has.
+    #[must_use]
+    pub fn cores(&self) -> u8 {
+        self.setup.cores
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The store, for checks.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
     /// The store, for what happens beside the nodes.
     pub fn store_mut(&mut self) -> &mut dyn Store {
         &mut *self.store
+    }
+
+    /// How far a connection is.
+    #[must_use]
+    pub fn life(&self, socket: Socket) -> Life {
+        self.connections[socket.0].life
+    }
+
+    /// Whether frames of an opening connection wait for its upgrade.
+    #[must_use]
+    pub fn waits_for_upgrade(&self, socket: Socket) -> bool {
+        let connection = &self.connections[socket.0];
+        connection.life == Life::Opening && !connection.waiting.is_empty()
     }
 
     /// How many connections the nodes know, and how many of them are logged in.
     #[must_use]
     pub fn sessions(&self) -> (usize, usize) {
         self.nodes.iter().map(Node::sessions).fold((0, 0), |sum, (all, known)| (sum.0 + all, sum.1 + known))
+    }
+
+    /// Everything that came out since the last look.
+    pub fn take_seen(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Rules of the node's surface that were broken since the last look: each is a bug.
+    pub fn take_broken(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.broken)
+    }
+
+    /// When something will happen by itself.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let give_up = self.connections.iter().filter_map(|connection| match connection.hearing {
+            Hearing::Hears => None,
+            Hearing::Deaf => connection.closing.map(|(_, since)| since.after(CLOSE_WAIT)),
+        });
+        let again = self.loads_again.iter().map(|(at, ..)| *at);
+        self.nodes.iter().filter_map(Node::deadline).chain(give_up).chain(again).min()
+    }
+
+    /// Moves both clocks to `at`, which lies not before now, and lets everything due happen.
+    pub fn advance(&mut self, at: Timestamp) {
+        let by = at.since(self.now.at);
+        self.now = Now { at: self.now.at.after(by), wall: self.now.wall.after(by) };
+        self.settle();
+    }
+
+    /// A peer asks for an upgrade on a core.
+    pub fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket {
+        let core = usize::from(core) % self.nodes.len();
+        let route = self.nodes[core].route();
+        let socket = Socket(self.connections.len());
+        self.connections.push(Connection::new(route, hearing));
+        if self.routes.insert(route, socket.0).is_some() {
+            self.broken.push(format!("the route {route:?} was given twice"));
+        }
+        self.handle(core, Input::Open { route, request });
+        socket
+    }
+
+    /// A peer sends a frame. It waits while the upgrade is not answered or the socket is not read.
+    pub fn send(&mut self, socket: Socket, frame: Sent) {
+        let connection = &mut self.connections[socket.0];
+        match connection.life {
+            Life::Opening => connection.waiting.push_back(frame),
+            Life::Open if connection.paused || !connection.waiting.is_empty() => connection.waiting.push_back(frame),
+            Life::Open => self.give(socket.0, &frame),
+            Life::Closing | Life::Over => {}
+        }
     }
 
     fn give(&mut self, index: usize, frame: &Sent) {
@@ -166,6 +248,40 @@ impl World {
         self.handle(usize::from(route.core), input);
     }
 
+    /// The peer closes properly.
+    pub fn close(&mut self, socket: Socket) {
+        self.part(socket.0, Reason::PeerClosed, true);
+    }
+
+    /// The connection is lost without a word.
+    pub fn lose(&mut self, socket: Socket) {
+        self.part(socket.0, Reason::PeerLost, false);
+    }
+
+    /// The codec or the writer gives the connection up.
+    pub fn fault(&mut self, socket: Socket, reason: Reason) {
+        if self.life(socket) == Life::Open {
+            let route = self.connections[socket.0].route;
+            self.handle(usize::from(route.core), Input::Fault { route, reason });
+        }
+    }
+
+    /// Telemetry was dropped, because the peer does not read.
+    pub fn dropped(&mut self, socket: Socket, count: u32) {
+        if self.life(socket) == Life::Open {
+            let route = self.connections[socket.0].route;
+            self.handle(usize::from(route.core), Input::Dropped { route, count });
+        }
+    }
+
+    /// The peer reads again.
+    pub fn room(&mut self, socket: Socket) {
+        if self.life(socket) == Life::Open {
+            let route = self.connections[socket.0].route;
+            self.handle(usize::from(route.core), Input::Room { route });
+        }
+    }
+
     fn part(&mut self, index: usize, reason: Reason, completed: bool) {
         let connection = &mut self.connections[index];
         if connection.life == Life::Over {
@@ -175,6 +291,75 @@ impl World {
         let route = connection.route;
         self.routes.remove(&route);
         self.handle(usize::from(route.core), Input::Gone { route, ending: Ending { reason, completed } });
+    }
+
+    /// Killed and started again on the same store: sockets, mail and what was not yet durable are lost.
+    ///
+    /// # Errors
+    /// When the store's credentials cannot be read.
+    pub fn restart(&mut self) -> Result<(), StoreError> {
+        for connection in &mut self.connections {
+            connection.end();
+        }
+        self.routes.clear();
+        self.mail.clear();
+        self.work.clear();
+        self.held = None;
+        self.loads_again.clear();
+        self.start()
+    }
+
+    /// Asked to end, with return hints spread over so long.
+    pub fn drain(&mut self, spread: Duration) {
+        for core in 0..self.nodes.len() {
+            self.handle(core, Input::Drain { spread });
+        }
+    }
+
+    /// Ends a credential now. True when it was there and good.
+    ///
+    /// # Errors
+    /// When the store cannot.
+    pub fn revoke(&mut self, id: &CredentialId) -> Result<bool, StoreError> {
+        let was_good = self.store.end_credential(id, self.now.wall, self.now.wall)?;
+        let directory = Arc::new(Directory::new(self.store.credentials()?));
+        for core in 0..self.nodes.len() {
+            self.handle(core, Input::Directory(Arc::clone(&directory)));
+        }
+        Ok(was_good)
+    }
+
+    /// One more commit fails.
+    pub fn fail_commit(&mut self) {
+        self.failing_commits += 1;
+    }
+
+    /// One more load fails.
+    pub fn fail_load(&mut self) {
+        self.failing_loads += 1;
+    }
+
+    /// Commits wait until they are released.
+    pub fn hold_commits(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Commits go on.
+    pub fn release_commits(&mut self) {
+        let held = self.held.take().unwrap_or_default();
+        self.work.extend(held.into_iter().map(|(core, commit)| (core, Work::Commit(commit))));
+    }
+
+    /// Lets everything follow that follows within this instant.
+    pub fn settle(&mut self) {
+        for _ in 0..MAX_ROUNDS {
+            let moved =
+                self.deliver_mail() || self.do_work() || self.give_waiting() || self.part_closed() || self.wake_due();
+            if !moved {
+                return;
+            }
+        }
+        self.broken.push(format!("the nodes did not come to rest within {MAX_ROUNDS} rounds of one instant"));
     }
 
     fn deliver_mail(&mut self) -> bool {
@@ -314,160 +499,5 @@ impl World {
 
     fn see(&mut self, sight: Sight) {
         self.seen.push(Seen { at: self.now.at, sight });
-    }
-}
-
-impl Theatre for World {
-    fn place(&self) -> String {
-        if self.setup.cores == 1 { String::new() } else { format!("on {} cores", self.setup.cores) }
-    }
-
-    fn now(&self) -> Now {
-        self.now
-    }
-
-    fn store(&self) -> &dyn Store {
-        &*self.store
-    }
-
-    fn life(&self, socket: Socket) -> Life {
-        self.connections[socket.0].life
-    }
-
-    fn waits_for_upgrade(&self, socket: Socket) -> bool {
-        let connection = &self.connections[socket.0];
-        connection.life == Life::Opening && !connection.waiting.is_empty()
-    }
-
-    fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket {
-        let core = usize::from(core) % self.nodes.len();
-        let route = self.nodes[core].route();
-        let socket = Socket(self.connections.len());
-        self.connections.push(Connection::new(route, hearing));
-        if self.routes.insert(route, socket.0).is_some() {
-            self.broken.push(format!("the route {route:?} was given twice"));
-        }
-        self.handle(core, Input::Open { route, request });
-        socket
-    }
-
-    fn send(&mut self, socket: Socket, frame: Sent) {
-        let connection = &mut self.connections[socket.0];
-        match connection.life {
-            Life::Opening => connection.waiting.push_back(frame),
-            Life::Open if connection.paused || !connection.waiting.is_empty() => connection.waiting.push_back(frame),
-            Life::Open => self.give(socket.0, &frame),
-            Life::Closing | Life::Over => {}
-        }
-    }
-
-    fn close(&mut self, socket: Socket, _: u16, _: &str) {
-        self.part(socket.0, Reason::PeerClosed, true);
-    }
-
-    fn lose(&mut self, socket: Socket) {
-        self.part(socket.0, Reason::PeerLost, false);
-    }
-
-    fn fault(&mut self, socket: Socket, reason: Reason) -> Result<(), String> {
-        if self.life(socket) == Life::Open {
-            let route = self.connections[socket.0].route;
-            self.handle(usize::from(route.core), Input::Fault { route, reason });
-        }
-        Ok(())
-    }
-
-    fn dropped(&mut self, socket: Socket, count: u32) -> Result<(), String> {
-        if self.life(socket) == Life::Open {
-            let route = self.connections[socket.0].route;
-            self.handle(usize::from(route.core), Input::Dropped { route, count });
-        }
-        Ok(())
-    }
-
-    fn room(&mut self, socket: Socket) -> Result<(), String> {
-        if self.life(socket) == Life::Open {
-            let route = self.connections[socket.0].route;
-            self.handle(usize::from(route.core), Input::Room { route });
-        }
-        Ok(())
-    }
-
-    fn restart(&mut self) -> Result<(), StoreError> {
-        for connection in &mut self.connections {
-            connection.end();
-        }
-        self.routes.clear();
-        self.mail.clear();
-        self.work.clear();
-        self.held = None;
-        self.loads_again.clear();
-        self.start()
-    }
-
-    fn drain(&mut self, spread: Duration) {
-        for core in 0..self.nodes.len() {
-            self.handle(core, Input::Drain { spread });
-        }
-    }
-
-    fn revoke(&mut self, id: &CredentialId) -> Result<bool, StoreError> {
-        let was_good = self.store.end_credential(id, self.now.wall, self.now.wall)?;
-        let directory = Arc::new(Directory::new(self.store.credentials()?));
-        for core in 0..self.nodes.len() {
-            self.handle(core, Input::Directory(Arc::clone(&directory)));
-        }
-        Ok(was_good)
-    }
-
-    fn fail_commit(&mut self) {
-        self.failing_commits += 1;
-    }
-
-    fn fail_load(&mut self) {
-        self.failing_loads += 1;
-    }
-
-    fn hold_commits(&mut self) {
-        self.held.get_or_insert_default();
-    }
-
-    fn release_commits(&mut self) {
-        let held = self.held.take().unwrap_or_default();
-        self.work.extend(held.into_iter().map(|(core, commit)| (core, Work::Commit(commit))));
-    }
-
-    fn settle(&mut self) {
-        for _ in 0..MAX_ROUNDS {
-            let moved =
-                self.deliver_mail() || self.do_work() || self.give_waiting() || self.part_closed() || self.wake_due();
-            if !moved {
-                return;
-            }
-        }
-        self.broken.push(format!("the nodes did not come to rest within {MAX_ROUNDS} rounds of one instant"));
-    }
-
-    fn deadline(&self) -> Option<Timestamp> {
-        let give_up = self.connections.iter().filter_map(|connection| match connection.hearing {
-            Hearing::Hears => None,
-            Hearing::Deaf => connection.closing.map(|(_, since)| since.after(CLOSE_WAIT)),
-        });
-        let again = self.loads_again.iter().map(|(at, ..)| *at);
-        self.nodes.iter().filter_map(Node::deadline).chain(give_up).chain(again).min()
-    }
-
-    fn advance(&mut self, at: Timestamp) {
-        let by = at.since(self.now.at);
-        self.now = Now { at: self.now.at.after(by), wall: self.now.wall.after(by) };
-        self.settle();
-    }
-
-    fn take_seen(&mut self) -> Vec<Seen> {
-        std::mem::take(&mut self.seen)
-    }
-
-    fn take_broken(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.broken)
     }
 }
