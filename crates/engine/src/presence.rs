@@ -99,9 +99,12 @@ impl Group {
 
     /// Notes the names a performer serves; work that waited for one of them may go out.
     pub(crate) fn serve(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, names: Vec<Box<str>>) {
+        if names.len() > bounds::NAMES_PER_PERFORMER {
+            return turn.answer(from, id, Tell::TooManyNames { most: bounds::NAMES_PER_PERFORMER });
+        }
         turn.answer(from, id, Tell::Serving);
         if let Some(session) = self.sessions.get_mut(&from) {
-            session.serves = names.into_iter().take(bounds::NAMES_PER_PERFORMER).collect();
+            session.serves = names.into_iter().collect();
             self.offer_waiting(turn);
         }
     }

@@ -50,6 +50,11 @@ pub enum Tell {
     },
     /// The names are noted; work for them may follow.
     Serving,
+    /// More names than one performer may serve; those it served before stand.
+    TooManyNames {
+        /// How many it may be.
+        most: usize,
+    },
     /// The listener is heard; events follow.
     Listening {
         /// Where the stream stands.

@@ -300,6 +300,7 @@ impl Performer {
             | Tell::Refused { .. }
             | Tell::Cancelling { .. }
             | Tell::Serving
+            | Tell::TooManyNames { .. }
             | Tell::Listening { .. }
             | Tell::Progress { .. }
             | Tell::Outcome { .. }

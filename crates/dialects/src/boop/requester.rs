@@ -368,6 +368,7 @@ impl Requester {
             | Tell::Cancelling { .. }
             | Tell::Taken { .. }
             | Tell::Serving
+            | Tell::TooManyNames { .. }
             | Tell::Listening { .. }
             | Tell::Offer { .. }
             | Tell::Withdrawn { .. }

@@ -29,7 +29,8 @@ fn a_performer_serves_its_most_names_and_no_more() {
     let mut world = shop_and_reader();
     let names: Vec<String> = (0..=NAMES_PER_PERFORMER).map(|n| format!("name {n:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    world.serve("reader", &names);
+    then(world.serve("reader", &names[..NAMES_PER_PERFORMER]), &["reader= serving"]);
+    then(world.serve("reader", &names), &["reader= at most 256 names"]);
     let serving = |name: &str| Work::new(name).to(Target::Serving(name.into()));
     then(
         world.submit("till", serving("name 255")),

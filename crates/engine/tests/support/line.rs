@@ -24,6 +24,7 @@ impl World {
                 format!("taken {name} {}", word(*taken))
             }
             Tell::Serving => "serving".into(),
+            Tell::TooManyNames { most } => format!("at most {most} names"),
             Tell::Listening { at, gap } => {
                 format!("listening at {}.{}{}", at.fence.0, at.n, if *gap { " gap" } else { "" })
             }
