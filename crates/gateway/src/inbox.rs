@@ -4,10 +4,9 @@
 //! partition has in flight.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use model::{CommitError, Loaded, OperationRow, Partition, Settled};
-use node::{Directory, Input, Mail};
+use node::{Directory, Input, Mail, Spread};
 use tokio::sync::Notify;
 
 /// What others tell a core.
@@ -18,7 +17,7 @@ pub(crate) enum Letter {
     Earlier { ticket: u64, partition: Partition, row: Result<Option<Box<OperationRow>>, Arc<str>> },
     Loaded { partition: Partition, loaded: Result<Box<Loaded>, Arc<str>> },
     Directory(Arc<Directory>),
-    Drain { spread: Duration },
+    Drain { spread: Spread },
     Stop,
 }
 

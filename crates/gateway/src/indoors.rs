@@ -13,7 +13,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use model::Timestamp;
-use node::{Directory, Output};
+use node::{Directory, Output, Spread};
 use store::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::LocalSet;
@@ -141,7 +141,7 @@ impl Indoors {
 
     /// From now on newcomers are refused, and everybody is told to come back, spread over so long.
     pub fn drain(&self, spread: Duration) {
-        self.house.begin_drain(spread);
+        self.house.begin_drain(Spread::at_once(spread));
     }
 
     /// Connections that are open, whatever they speak.

@@ -8,6 +8,8 @@ use std::sync::mpsc::{Sender, sync_channel};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
+use node::Spread;
+
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::inbox::{Inbox, Letter};
@@ -18,6 +20,9 @@ use crate::tls::{Certificates, Looked, TlsError};
 
 /// How often a waiting thread looks whether what it waits for has come.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How much longer a drain may take for each connection that is open.
+const GOODBYE_EACH: Duration = Duration::from_millis(5);
 
 /// What all threads share.
 pub(crate) struct House {
@@ -100,8 +105,8 @@ impl House {
         self.unsettled.iter().all(|unsettled| !unsettled.load(SeqCst))
     }
 
-    /// From now on newcomers are refused, and everybody is told to come back, spread over so long.
-    pub(crate) fn begin_drain(&self, spread: Duration) {
+    /// From now on newcomers are refused, and everybody is told to come back.
+    pub(crate) fn begin_drain(&self, spread: Spread) {
         self.draining.store(true, SeqCst);
         self.tell_all(|| Letter::Drain { spread });
     }
@@ -210,9 +215,10 @@ impl Running {
     /// the drain's time is over, what waits for the store is written and the threads end. Blocks.
     #[must_use]
     pub fn drain(mut self) -> Drained {
-        let settings = &self.house.settings;
-        let (spread, most) = (settings.drain_spread, settings.drain_time);
-        tracing::info!(connections = self.connections(), "draining");
+        let most = self.house.settings.drain_time;
+        let connections = self.connections();
+        let spread = farewell(&self.house.settings, connections);
+        tracing::info!(connections, over = ?spread.over, "draining");
         self.house.begin_drain(spread);
         let house = Arc::clone(&self.house);
         let _ = wait_until(most, || house.connections.load(SeqCst) == 0 && house.is_settled());
@@ -252,6 +258,16 @@ impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running").field("addresses", &self.addresses).finish_non_exhaustive()
     }
+}
+
+/// How a drain is spread: a few go at once, many over the time set, and they come back as evenly as they went.
+fn farewell(settings: &Settings, connections: u64) -> Spread {
+    let each = GOODBYE_EACH.saturating_mul(u32::try_from(connections).unwrap_or(u32::MAX));
+    // The last ones told have time to close before the rest is cut.
+    let over = settings.drain_spread.min(settings.drain_time / 2).min(each);
+    // Those told first come back when the last are gone and a restart is over. Everybody stays away for the same time,
+    // so that hints in whole seconds keep the spread as it is.
+    Spread { over, back: over + settings.drain_pause, again: over }
 }
 
 fn join(kind: &str, threads: &mut Vec<JoinHandle<()>>) {

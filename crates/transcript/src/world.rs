@@ -312,7 +312,7 @@ impl World {
     /// Asked to end, with return hints spread over so long.
     pub fn drain(&mut self, spread: Duration) {
         for core in 0..self.nodes.len() {
-            self.handle(core, Input::Drain { spread });
+            self.handle(core, Input::Drain { spread: node::Spread::at_once(spread) });
         }
     }
 
