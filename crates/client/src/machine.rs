@@ -60,6 +60,12 @@ pub trait Machine {
 
     /// Whether it will never want a connection again. Commands are still answered, always with a failure.
     fn is_over(&self) -> bool;
+
+    /// Whether the shell sends binary messages back as they came. Otherwise they end the connection: no vendor speaks
+    /// binary, so no [`Input`] can hold one. An echo, which is judged by both kinds, needs it.
+    fn repeats_binary(&self) -> bool {
+        false
+    }
 }
 
 /// The text of a frame to be sent. Its debug output is [redacted](crate::redact).

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, ready};
 use model::{CloseCode, Frame, Reason, Route};
 use node::{Ending, Input};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use websocket::{Close, Error, FRAGMENTS, Limits, Message, Role};
+use websocket::{Close, Error, Limits, Message, Role};
 
 use crate::clock::Sleep;
 use crate::core::Core;
@@ -78,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Self {
             io: opened.io,
             route,
-            codec: websocket::Connection::new(Role::Server, limits(first)),
+            codec: websocket::Connection::new(Role::Server, Limits::of(first)),
             // A copy, and none when there is nothing: hyper's buffer goes.
             leftover: opened.leftover.to_vec(),
             phase: Phase::Open,
@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn obey(&mut self) {
         let mut slot = self.slot.borrow_mut();
         if let Some(limit) = slot.limit.take() {
-            self.codec.set_limits(limits(limit));
+            self.codec.set_limits(Limits::of(limit));
         }
         let (Phase::Open, Some((code, reason))) = (&self.phase, slot.close) else { return };
         let close = close_frame(code, reason);
@@ -314,7 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let mut slot = self.slot.borrow_mut();
             if let Some(limit) = slot.limit.take() {
-                self.codec.set_limits(limits(limit));
+                self.codec.set_limits(Limits::of(limit));
             }
             let full = slot.queue.answers_len() > self.core.settings().answers_high();
             if slot.close.is_some() || slot.paused || full {
@@ -380,15 +380,6 @@ impl<S> Drop for Connection<S> {
             Phase::Leaving { .. } => {}
         }
     }
-}
-
-/// Payload that a fragment of a long message should have on average, in bytes; with less it costs too much.
-const FRAGMENT_BYTES: usize = 64;
-
-/// The codec's limits for messages up to so many bytes.
-fn limits(message: usize) -> Limits {
-    let fragments = u32::try_from(message / FRAGMENT_BYTES).unwrap_or(u32::MAX).max(FRAGMENTS);
-    Limits { fragments, ..Limits::of(message) }
 }
 
 /// The close frame for a code and reason of the machine's.

@@ -1,9 +1,11 @@
 //! What a connection may cost us: sizes, pieces and kinds. All of it may change while the connection lives.
 
-/// How many frames one message may be cut into unless [`Limits::fragments`] says otherwise.
-///
-/// Enough for 256 KiB in pieces of 256 bytes; an endless run of empty fragments ends here.
+/// How many frames one message may be cut into at the least, unless [`Limits::fragments`] says otherwise: an endless run
+/// of empty fragments ends here.
 pub const FRAGMENTS: u32 = 1024;
+
+/// Payload that a fragment of a longer message should have on average, in bytes; with less it costs too much.
+const FRAGMENT_BYTES: usize = 64;
 
 /// Bounds on what a peer may send, in bytes of payload.
 ///
@@ -19,10 +21,23 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The same bound in bytes for a message and for each of its frames, and [`FRAGMENTS`].
+    /// The same bound in bytes for a message and for each of its frames, and as many fragments as there are 64 bytes in
+    /// that, at least [`FRAGMENTS`].
+    ///
+    /// ```
+    /// use websocket::{FRAGMENTS, Limits};
+    /// assert_eq!(Limits::of(64 * 1024).fragments, FRAGMENTS);
+    /// assert_eq!(Limits::of(1024 * 1024).fragments, 16 * FRAGMENTS);
+    /// ```
     #[must_use]
     pub const fn of(message: usize) -> Self {
-        Self { message, frame: message, fragments: FRAGMENTS }
+        let fragments = match message / FRAGMENT_BYTES {
+            few if few <= FRAGMENTS as usize => FRAGMENTS,
+            #[expect(clippy::cast_possible_truncation, reason = "it fits")]
+            many if many <= u32::MAX as usize => many as u32,
+            _ => u32::MAX,
+        };
+        Self { message, frame: message, fragments }
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use model::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 use websocket::{Accepts, Close, CloseCode, Connection, Limits, Message, Role};
 
@@ -19,16 +20,13 @@ use crate::link::Lost;
 use crate::machine::{Input, Machine, Output};
 use crate::tap::Direction;
 
-/// The longest message a server may send, in bytes.
-const MESSAGE_BYTES: usize = 64 * 1024;
-
 /// How many bytes are read at once.
 const READ_BYTES: usize = 16 * 1024;
 
 /// While so many bytes wait to be written, nothing more is read and no command is taken.
 const WRITE_HIGH_BYTES: usize = 64 * 1024;
 
-/// How long a connection that is over may take to carry our last frame.
+/// How long a connection that is over may take to carry our last frame and to hear the server's end.
 const PARTING: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Everything that can wake the loop, in order of importance.
@@ -81,13 +79,15 @@ pub(crate) struct Driver<M: Machine, L> {
     clock: Clock,
     open: Open,
     line: Line,
+    /// The connection before this one, taking its leave.
+    parting: Option<JoinHandle<()>>,
     masks: Masks,
     listener: L,
 }
 
 impl<M: Machine, L: Listener<M::Event>> Driver<M, L> {
     pub(crate) fn new(machine: M, clock: Clock, open: Open, listener: L) -> Self {
-        Self { machine, clock, open, line: Line::Down, masks: Masks::default(), listener }
+        Self { machine, clock, open, line: Line::Down, parting: None, masks: Masks::default(), listener }
     }
 
     /// Runs until the machine is over. When `shutdown` resolves, the machine is told to say goodbye.
@@ -126,6 +126,10 @@ impl<M: Machine, L: Listener<M::Event>> Driver<M, L> {
             self.tell(Input::Command(command));
         }
         self.listener.ready().await;
+        // Our last frame may still be on its way, and the runtime may go away with us.
+        if let Some(parting) = self.parting.take() {
+            let _ = parting.await;
+        }
     }
 
     async fn wait<F: Future<Output = ()>>(
@@ -187,8 +191,10 @@ impl<M: Machine, L: Listener<M::Event>> Driver<M, L> {
     /// The upgrade is done. Gives what the server said with it.
     fn up(&mut self, upgraded: Upgraded) -> BytesMut {
         let (read, half) = tokio::io::split(upgraded.stream);
-        let mut connection = Connection::new(Role::Client, Limits::of(MESSAGE_BYTES));
-        connection.set_accepts(Accepts::TextOnly);
+        let mut connection = Connection::new(Role::Client, Limits::of(self.open.message_bytes));
+        if !self.machine.repeats_binary() {
+            connection.set_accepts(Accepts::TextOnly);
+        }
         let write = Writer { half, waiting: BytesMut::new(), state: Writing::Idle };
         self.line = Line::Up(Box::new(Up { read, write, connection }));
         upgraded.leftover
@@ -229,8 +235,10 @@ impl<M: Machine, L: Listener<M::Event>> Driver<M, L> {
                     let code = close.code().map(CloseCode::get);
                     return self.lose(Lost::Closed { code, reason: close.reason().to_owned() });
                 }
-                // Binary is refused by the codec; pings are answered and pongs prove nothing about the server.
-                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => {}
+                // Otherwise the codec refuses it.
+                Message::Binary(_) => self.send(&message),
+                // Pings are answered, and pongs prove nothing about the server.
+                Message::Ping(_) | Message::Pong(_) => {}
             }
         }
     }
@@ -246,23 +254,25 @@ impl<M: Machine, L: Listener<M::Event>> Driver<M, L> {
     /// The connection is over: lets go of it, and tells the machine.
     fn lose(&mut self, lost: Lost) {
         if let Line::Up(up) = std::mem::replace(&mut self.line, Line::Down) {
-            tokio::spawn(part(up));
+            self.parting = Some(tokio::spawn(part(up)));
         }
         self.tell(Input::Lost(lost));
     }
 }
 
-/// Carries the last frame out, for a server that still reads.
+/// Carries the last frame out, for a server that still reads, and reads to the server's end: a socket that is dropped
+/// with bytes unread is reset, and the reset may overtake the frame.
 async fn part(mut up: Box<Up>) {
-    let Writer { half, waiting, state } = &mut up.write;
-    if *state != Writing::Broken {
-        let last = async {
+    let Up { read, write: Writer { half, waiting, state }, .. } = &mut *up;
+    let last = async {
+        if *state != Writing::Broken {
             half.write_all(waiting).await?;
-            half.shutdown().await
-        };
-        // Whether it arrived makes no difference to anybody.
-        let _ = timeout(PARTING, last).await;
-    }
+            half.shutdown().await?;
+        }
+        tokio::io::copy(read, &mut tokio::io::sink()).await
+    };
+    // Whether it arrived makes no difference to anybody.
+    let _ = timeout(PARTING, last).await;
 }
 
 async fn present<F: Future + Unpin>(future: Option<F>) -> F::Output {

@@ -22,9 +22,13 @@ pub struct Endpoint {
     url: String,
     extra_ca: Option<PathBuf>,
     plaintext: Plaintext,
+    message_bytes: usize,
     tap: Option<Tap>,
     dial: Option<Arc<dyn Dial>>,
 }
+
+/// The longest message a server may send unless told otherwise, in bytes.
+const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Where `ws://` is spoken: keys go over it as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +41,14 @@ impl Endpoint {
     /// The server at a `wss://` or `ws://` address.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), extra_ca: None, plaintext: Plaintext::ToThisMachine, tap: None, dial: None }
+        Self {
+            url: url.to_owned(),
+            extra_ca: None,
+            plaintext: Plaintext::ToThisMachine,
+            message_bytes: MESSAGE_BYTES,
+            tap: None,
+            dial: None,
+        }
     }
 
     /// Trusts the certificates of this PEM file beside those the world trusts. There is no way to trust everybody.
@@ -52,6 +63,13 @@ impl Endpoint {
     #[must_use]
     pub fn dangerous_plaintext_over_the_network(mut self) -> Self {
         self.plaintext = Plaintext::Anywhere;
+        self
+    }
+
+    /// Takes messages up to so many bytes; without this, 64 KiB. A server that sends a longer one is left.
+    #[must_use]
+    pub const fn messages_up_to(mut self, bytes: usize) -> Self {
+        self.message_bytes = bytes;
         self
     }
 
@@ -82,7 +100,7 @@ impl Endpoint {
             }
             None => Arc::new(Network::encrypted(tls::config(self.extra_ca.as_deref())?)),
         };
-        Ok(Open { target: Arc::new(target), dial, tap: self.tap })
+        Ok(Open { target: Arc::new(target), dial, message_bytes: self.message_bytes, tap: self.tap })
     }
 }
 
@@ -99,6 +117,7 @@ impl fmt::Debug for Endpoint {
 pub(crate) struct Open {
     pub(crate) target: Arc<Target>,
     pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) message_bytes: usize,
     pub(crate) tap: Option<Tap>,
 }
 

@@ -5,6 +5,7 @@
 
 mod check;
 mod hostile;
+mod parting;
 mod stage;
 mod tls;
 mod well;
