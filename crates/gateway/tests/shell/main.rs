@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
+mod admission;
 mod closing;
 mod handshake;
 mod http;
@@ -10,6 +11,7 @@ mod life;
 mod parrot;
 mod peer;
 mod slow;
+mod tls;
 mod vendor;
 
 use std::sync::Arc;
