@@ -114,7 +114,8 @@ impl Home {
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         let State::Live(live) = &self.state else { return None };
-        let lazy = live.lazy_since.map(|since| since.after(LAZY_WRITES));
+        // While a batch is in flight nothing can follow it; when it is durable there is a flush anyway.
+        let lazy = live.lazy_since.filter(|_| live.in_flight.is_none()).map(|since| since.after(LAZY_WRITES));
         [live.engine.deadline(), lazy].into_iter().flatten().min()
     }
 
