@@ -8,6 +8,7 @@ mod connect;
 mod demo;
 mod exit;
 mod keys;
+mod load;
 mod logs;
 mod members;
 mod place;
@@ -51,6 +52,9 @@ enum Command {
     /// Be a device without hardware
     #[command(subcommand)]
     Simulate(simulate::Command),
+    /// Measure what a server can do: sessions, requests, storms, fan-out
+    #[command(subcommand, after_help = load::AFTER)]
+    Load(Box<load::Command>),
     /// Check a configuration, or print all settings with their defaults
     #[command(subcommand)]
     Config(config::Command),
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Members(command) => members::run(command),
         Command::Connect(connect) => connect::run(&connect),
         Command::Simulate(command) => simulate::run(command),
+        Command::Load(command) => load::run(*command),
         Command::Config(command) => config::run(command),
     };
     match outcome {

@@ -7,7 +7,7 @@ use common::{run, snapshot};
 
 #[test]
 fn every_help_text_is_as_it_was() {
-    let table: [&[&str]; 17] = [
+    let table: [&[&str]; 26] = [
         &[],
         &["serve"],
         &["demo"],
@@ -23,6 +23,15 @@ fn every_help_text_is_as_it_was() {
         &["connect"],
         &["simulate"],
         &["simulate", "scanner"],
+        &["load"],
+        &["load", "idle"],
+        &["load", "requests"],
+        &["load", "connect"],
+        &["load", "reconnect"],
+        &["load", "fanout"],
+        &["load", "operations"],
+        &["load", "slow"],
+        &["load", "churn"],
         &["config", "check"],
         &["config", "defaults"],
     ];
