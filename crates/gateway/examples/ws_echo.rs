@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let address: SocketAddr = std::env::args().nth(1).ok_or("usage: ws_echo ADDRESS:PORT")?.parse()?;
     gateway::raise_file_limit();
     let store: Box<dyn Store> = Box::new(Memory::new());
-    let gateway = Gateway::new(vec![address.into()]);
+    let gateway = Gateway::new(vec![address]);
     let running = gateway.start_with(Storage::from(store), |birth, _| Box::new(Echo { core: birth.core, next: 0 }))?;
     writeln!(std::io::stdout(), "ws://{}", running.addresses()[0])?;
     running.wait();
