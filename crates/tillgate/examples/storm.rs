@@ -298,7 +298,8 @@ async fn storm(sessions: u32, addresses: u32) -> anyhow::Result<()> {
 fn curve(logins: &[Instant], began: Instant, step: Duration) -> Vec<usize> {
     let mut counts = Vec::new();
     for login in logins {
-        let index = ((*login - began).as_secs_f64() / step.as_secs_f64()) as usize;
+        let steps = (*login - began).as_nanos() / step.as_nanos().max(1);
+        let index = usize::try_from(steps).unwrap_or(usize::MAX);
         counts.resize(counts.len().max(index + 1), 0);
         counts[index] += 1;
     }
