@@ -72,7 +72,7 @@ mod tests {
             let now = Timestamp::from_millis(at);
             while let Some((_, hint)) = farewell.next(now) {
                 told[usize::try_from(at / 1_000).unwrap()] += 1;
-                back[usize::try_from(at / 1_000 + hint.as_millis().div_ceil(1_000) as u64).unwrap()] += 1;
+                back[usize::try_from(at / 1_000 + hint.as_secs() + u64::from(hint.subsec_nanos() > 0)).unwrap()] += 1;
             }
             at += step;
         }
