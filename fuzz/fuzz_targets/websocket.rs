@@ -1,4 +1,4 @@
-//! Any bytes into the WebSocket codec, in both roles, cut anywhere. The corpus is replayed by `cargo test -p websocket`.
+//! Any bytes into the WebSocket codec, in both roles, cut anywhere. The corpus is replayed by the tests of `websocket` and `properties`.
 
 #![no_main]
 

@@ -140,7 +140,7 @@ pub(crate) fn wait_for(child: &mut Child, limit: Duration) -> anyhow::Result<Opt
 }
 
 /// SIGTERM through the shell's own `kill`: the standard library only knows SIGKILL.
-fn terminate(child: &Child) -> anyhow::Result<()> {
+pub(crate) fn terminate(child: &Child) -> anyhow::Result<()> {
     let status = Command::new("sh")
         .args(["-c", "kill -TERM \"$0\"", &child.id().to_string()])
         .status()

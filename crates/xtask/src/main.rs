@@ -8,11 +8,14 @@
 
 mod clients;
 mod demo;
+mod fuzz;
+mod soak;
 mod steps;
 mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -42,15 +45,44 @@ enum Task {
     },
     /// Build the server and run the Node and Python clients against its demo
     Clients,
+    /// Build the fuzz targets and look for inputs that break what must hold
+    Fuzz {
+        /// Which of them; all when none is named
+        targets: Vec<String>,
+        /// How long each runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Renew the committed corpora from what earlier runs have reached
+        #[arg(long)]
+        minimise: bool,
+    },
+    /// Play everything hostile at once against the release build of the server
+    Soak {
+        /// How long; ten minutes for a figure to believe
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// Install, or say how to install, what the other tasks need beyond Rust
     Tools,
 }
+
+/// Long enough for every kind of hostile peer to have had its go.
+const SHORT_SOAK: Duration = Duration::from_secs(12);
 
 fn main() -> ExitCode {
     let (name, steps, failing) = match Arguments::parse().task {
         Task::Test { keep_going } => ("test", everything(), Failing::from_flag(keep_going)),
         Task::Check { keep_going } => ("check", style(), Failing::from_flag(keep_going)),
         Task::Clients => ("clients", real_clients(), Failing::Stop),
+        Task::Fuzz { targets, seconds, minimise } => {
+            let what = if minimise { fuzz::What::Minimise } else { fuzz::What::Run(seconds) };
+            ("fuzz", vec![Step::doing("fuzz", move || fuzz::run(&targets, what))], Failing::Stop)
+        }
+        Task::Soak { seconds } => {
+            let plan = soak::Plan { storm: Duration::from_secs(seconds), timed: true };
+            let soak = Step::doing("everything hostile at once", move || soak::run(plan));
+            ("soak", vec![release_build(), soak], Failing::Stop)
+        }
         Task::Tools => ("tools", vec![needed_tools()], Failing::Stop),
     };
     if steps::run(name, steps, failing) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -65,6 +97,8 @@ fn everything() -> Vec<Step> {
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     steps.push(Step::command("documentation, warnings denied", documentation));
     steps.extend(build_and_run_clients());
+    let plan = soak::Plan { storm: SHORT_SOAK, timed: false };
+    steps.push(Step::doing("everything hostile at once, shortly", move || soak::run(plan)));
     steps
 }
 
@@ -85,10 +119,11 @@ fn real_clients() -> Vec<Step> {
 }
 
 fn build_and_run_clients() -> Vec<Step> {
-    vec![
-        Step::command("release build of the server", cargo(&["build", "--release", "--locked", "-p", "tillgate"])),
-        Step::new("real clients in Node and Python", clients::run),
-    ]
+    vec![release_build(), Step::new("real clients in Node and Python", clients::run)]
+}
+
+fn release_build() -> Step {
+    Step::command("release build of the server", cargo(&["build", "--release", "--locked", "-p", "tillgate"]))
 }
 
 fn needed_tools() -> Step {

@@ -16,6 +16,11 @@ impl Step {
         Self { name, work: Box::new(work) }
     }
 
+    /// A step that knows more than its name.
+    pub(crate) fn doing(name: &'static str, work: impl FnOnce() -> anyhow::Result<()> + 'static) -> Self {
+        Self { name, work: Box::new(work) }
+    }
+
     /// A step that is one command, its output going straight to the reader.
     pub(crate) fn command(name: &'static str, mut command: Command) -> Self {
         let work = move || {

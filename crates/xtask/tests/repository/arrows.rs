@@ -24,6 +24,7 @@ const DRAWING: &[(&str, &[&str])] = &[
         "tillgate",
         &["model", "engine", "dialects", "node", "store", "websocket", "minutiae", "gateway", "client", "devices"],
     ),
+    ("properties", &["model", "dialects", "node", "store", "websocket", "client", "transcript"]),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,244 @@
+//! Everything hostile at once against the real gateway, and well-behaved peers beside it that must not notice.
+//!
+//! ```text
+//! calm ── one core is full of slow peers ── everything hostile at once ── everybody leaves ── drain
+//! ```
+//!
+//! What must hold at the end: pings as quick as ever, memory bounded, no panic, no line at error level, every connection
+//! ended under a reason that has a name, exit code 0.
+
+mod hostile;
+mod house;
+mod raw;
+mod well;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use hostile::Mob;
+use house::House;
+use raw::{Key, Peer};
+use well::{Crowd, Times, quantile};
+
+/// Vendors, each with a scanner.
+const PAIRS: usize = 6;
+/// Slow peers on one core.
+const SLOW: usize = 8;
+/// A p99 is called slower from here on: below it the machine's own noise is all there is to see.
+const NOISE: Duration = Duration::from_millis(8);
+/// How many times slower the p99 may be than in calm.
+const SLOWER_MOST: u32 = 2;
+/// Memory that all hostile peers together may cost, in kilobytes.
+const MEMORY_MOST: u64 = 96 * 1024;
+/// How long the last connections may take to end.
+const LAST: Duration = Duration::from_secs(15);
+/// Lines of memory that are printed.
+const SAMPLES: u32 = 12;
+
+/// What a run is allowed.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    /// How long everything hostile is at work.
+    pub(crate) storm: Duration,
+    /// Whether slower pings fail the run, or are only told: a machine that builds beside it cannot be timed.
+    pub(crate) timed: bool,
+}
+
+/// The whole run.
+pub(crate) fn run(plan: Plan) -> anyhow::Result<()> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
+    let (mut pairs, mut mob_keys, mut slow_keys) = (Vec::new(), Vec::new(), Vec::new());
+    let mut house = House::start(target.join("release/tillgate"), |keys| {
+        for vendor in keys.vendors("well", PAIRS)? {
+            let scanner = keys.scanner(&format!("glass-of-{}", vendor.subject), &vendor.subject)?;
+            pairs.push((vendor, scanner));
+        }
+        mob_keys = keys.vendors("mob", hostile::keys_needed())?;
+        slow_keys = keys.vendors("slow", SLOW * 8)?;
+        Ok(())
+    })?;
+    let crowd = Crowd::enter(house.at, &pairs)?;
+    let calm_for = (plan.storm / 4).clamp(Duration::from_secs(4), Duration::from_secs(20));
+
+    thread::sleep(Duration::from_secs(1));
+    crowd.times();
+    thread::sleep(calm_for);
+    let calm = crowd.times();
+    let at_rest = house.resident()?;
+    println!("{:<44}{}", "calm", shown(&calm));
+
+    let one_core = one_core(&house, &crowd, &slow_keys, calm_for)?;
+    let storm = storm(&house, &crowd, &mob_keys, plan.storm)?;
+
+    let (asked, settled) = (crowd.tally.asked.load(Relaxed), crowd.tally.settled.load(Relaxed));
+    let last = crowd.tally.clone();
+    crowd.leave().context("a well-behaved peer was disturbed")?;
+    let (asked, settled) = (last.asked.load(Relaxed).max(asked), last.settled.load(Relaxed).max(settled));
+    println!("contexts beside the storm: {asked} asked, {settled} settled");
+    ensure!(asked == settled, "contexts of well-behaved vendors were lost");
+
+    ends(&house)?;
+    println!(
+        "memory: {} at rest, {} at most, {} at the end",
+        kilobytes(at_rest),
+        kilobytes(storm.most),
+        kilobytes(house.resident()?)
+    );
+    let sessions: Vec<Peer> = mob_keys.iter().take(20).filter_map(|key| key.enter(house.at).ok()).collect();
+    let drained = sessions.len();
+    let (lines, took) = house.stop()?;
+    println!(
+        "drained {drained} sessions in {:.1} s, exit code 0; {lines} log lines, none at error level",
+        took.as_secs_f64()
+    );
+
+    let cost = storm.most.saturating_sub(at_rest);
+    ensure!(cost <= MEMORY_MOST, "hostile peers cost {}", kilobytes(cost));
+    for (name, times) in [("the other core while one is full of slow peers", &one_core), ("the storm", &storm.times)] {
+        let (before, after) = (p99(&calm), p99(times));
+        let bound = (before * SLOWER_MOST).max(NOISE);
+        let told = format!(
+            "p99 of {name}: {after:.2?}, in calm {before:.2?}, {:.1} times",
+            after.as_secs_f64() / before.as_secs_f64()
+        );
+        println!("{told}");
+        ensure!(after <= bound || !plan.timed, "{told}");
+    }
+    Ok(())
+}
+
+fn p99(times: &Times) -> Duration {
+    quantile(times.values().flatten().copied(), 990)
+}
+
+fn shown(times: &Times) -> String {
+    let all = || times.values().flatten().copied();
+    let (p50, p99, most) = (quantile(all(), 500), p99(times), all().max().unwrap_or_default());
+    format!("{:>6} pings  p50 {p50:>8.2?}  p99 {p99:>8.2?}  most {most:>8.2?}", all().count())
+}
+
+fn kilobytes(count: u64) -> String {
+    format!("{:.1} MB", count as f64 / 1024.0)
+}
+
+/// Fills one core with peers that ask and do not read; the times of well-behaved peers on the others.
+fn one_core(house: &House, crowd: &Crowd, keys: &[Key], during: Duration) -> anyhow::Result<Times> {
+    let mut slow = Vec::new();
+    for key in keys {
+        if slow.len() == SLOW {
+            break;
+        }
+        let peer = key.enter_on(Peer::connect_small(house.at)?)?;
+        // Logs are written when the login is, and read here a moment later.
+        thread::sleep(Duration::from_millis(30));
+        if house.cores()?.get(&key.subject) == Some(&0) {
+            slow.push(peer);
+        } else {
+            peer.goodbye();
+        }
+    }
+    let count = slow.len();
+    crowd.times();
+    let stop = Arc::new(AtomicBool::new(false));
+    let spammers = slow.into_iter().map(|peer| {
+        let stop = Arc::clone(&stop);
+        thread::spawn(move || hostile::spam(peer, &stop))
+    });
+    let spammers: Vec<_> = spammers.collect();
+    thread::sleep(during);
+    stop.store(true, Relaxed);
+    let times = crowd.times();
+    for spammer in spammers {
+        spammer.join().ok().context("a slow peer broke")?;
+    }
+    let cores = house.cores()?;
+    let (mut on, mut other) = (Times::new(), Times::new());
+    for (name, times) in times {
+        let core = cores.get(&name).or_else(|| cores.get(name.trim_start_matches("glass-of-"))).copied();
+        if core == Some(0) { &mut on } else { &mut other }.insert(name, times);
+    }
+    println!("{:<44}{}", format!("{count} slow peers on core 0, well ones beside them"), shown(&on));
+    println!("{:<44}{}", "  well ones on the other core", shown(&other));
+    Ok(other)
+}
+
+struct Storm {
+    times: Times,
+    most: u64,
+}
+
+/// Everything hostile at once.
+fn storm(house: &House, crowd: &Crowd, keys: &[Key], during: Duration) -> anyhow::Result<Storm> {
+    crowd.times();
+    let began = Instant::now();
+    let mob = Mob::rise(house.at, keys)?;
+    let mut most = 0;
+    let mut times = Times::new();
+    for _ in 0..SAMPLES {
+        let next = Instant::now() + during / SAMPLES;
+        while Instant::now() < next {
+            most = most.max(house.resident()?);
+            thread::sleep(Duration::from_millis(100).min(during / SAMPLES));
+        }
+        let piece = crowd.times();
+        let open = house.metrics()?.value("tillgate_connections_open");
+        let resident = kilobytes(house.resident()?);
+        println!(
+            "{:<44}{}  {open:>4} open  {resident}",
+            format!("storm, {:.0} s", began.elapsed().as_secs_f64()),
+            shown(&piece)
+        );
+        for (name, mut piece) in piece {
+            times.entry(name).or_default().append(&mut piece);
+        }
+    }
+    let goes: Vec<String> = mob.disperse().into_iter().map(|(name, goes)| format!("{name} {goes}")).collect();
+    println!("{:<44}{}", "storm, all of it", shown(&times));
+    println!("goes: {}", goes.join(", "));
+    Ok(Storm { times, most })
+}
+
+/// Waits until nobody is there any more, and holds the closes against the connections.
+fn ends(house: &House) -> anyhow::Result<()> {
+    let until = Instant::now() + LAST;
+    let metrics = loop {
+        let metrics = house.metrics()?;
+        if metrics.value("tillgate_connections_open") == 0 {
+            break metrics;
+        }
+        ensure!(Instant::now() < until, "connections are still open {} s after everybody left", LAST.as_secs());
+        thread::sleep(Duration::from_millis(50));
+    };
+    let closes = metrics.by("tillgate_closes_total", "reason");
+    let upgraded = metrics.value("tillgate_upgrades_accepted_total");
+    let (counted, ours) = (closes.values().sum::<u64>(), raw::UPGRADED.load(Relaxed));
+    let list = |all: &BTreeMap<String, u64>| {
+        all.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    println!(
+        "connections: {} accepted, {upgraded} upgraded, {ours} seen by us",
+        metrics.value("tillgate_connections_accepted_total")
+    );
+    println!("closes: {}", list(&closes));
+    println!("upgrades refused: {}", list(&metrics.by("tillgate_upgrades_refused_total", "reason")));
+    let page = std::fs::read_to_string(crate::root().join("docs/codes.md"))?;
+    let unknown: Vec<&String> = closes.keys().filter(|reason| !page.contains(&format!("`{reason}`"))).collect();
+    ensure!(unknown.is_empty(), "closes without a reason that docs/codes.md knows: {unknown:?}");
+    ensure!(counted == upgraded, "{upgraded} upgraded and {counted} closes counted");
+    ensure!(upgraded >= ours, "we saw {ours} upgrades, the gateway counts {upgraded}");
+    for never in ["fault", "reloaded"] {
+        ensure!(!closes.contains_key(never), "connections ended for {never}: {}", list(&closes));
+    }
+    for wanted in ["slow", "silent_before_login", "displaced", "too_much", "malformed", "binary", "bad_text", "too_big"]
+    {
+        ensure!(closes.contains_key(wanted), "no connection ended for {wanted}: the hostile peers were too kind");
+    }
+    ensure!(metrics.value("tillgate_panics_total") == 0, "turns panicked");
+    Ok(())
+}

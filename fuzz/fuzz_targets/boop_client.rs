@@ -1,0 +1,7 @@
+//! Any sequence of inputs into the client's machines.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| properties::client::check(data));
