@@ -102,15 +102,20 @@ fn kernel(direction: f32, period: f32, spread: Spread, stride: usize) -> Vec<f32
     let along = spread.along * period;
     let mut bell = vec![0.0f32; side * stride];
     let mut wave = vec![0.0f32; side * stride];
-    for row in 0..side {
-        for column in 0..side {
-            let dx = column as f32 - spread.radius as f32;
-            let dy = row as f32 - spread.radius as f32;
+    // the same on both sides of the middle, so half of it is enough
+    let middle = spread.radius;
+    for row in 0..=middle {
+        for column in 0..if row < middle { side } else { middle + 1 } {
+            let dx = column as f32 - middle as f32;
+            let dy = row as f32 - middle as f32;
             let u = dx * sin + dy * cos;
             let v = dx * cos - dy * sin;
-            let place = row * stride + column;
-            bell[place] = math::exp(-0.5 * (u * u / (across * across) + v * v / (along * along)));
-            wave[place] = math::cos(TAU * u / period);
+            let bell_here = math::exp(-0.5 * (u * u / (across * across) + v * v / (along * along)));
+            let wave_here = math::cos(TAU * u / period);
+            for place in [row * stride + column, (side - 1 - row) * stride + side - 1 - column] {
+                bell[place] = bell_here;
+                wave[place] = wave_here;
+            }
         }
     }
     let weight: f32 = bell.iter().sum();

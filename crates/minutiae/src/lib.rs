@@ -39,9 +39,13 @@ pub mod matcher;
 mod math;
 pub mod picture;
 mod plane;
+#[doc(hidden)]
+pub mod property;
 mod quality;
 pub mod synthesis;
 pub mod template;
 
+#[doc(hidden)]
+pub use extract::extract_in_stages;
 pub use extract::{ExtractError, Reading, extract};
 pub use image::{Image, ImageError, MAX_DPI, MAX_SIDE_PX, MIN_DPI, MIN_SIDE_PX, WORKING_DPI};

@@ -8,14 +8,14 @@
 
 mod common;
 
-use common::{Dice, drawn, seen_by_another, view};
+use common::{Dice, corpus, drawn, seen_by_another, view};
 use minutiae::matcher::{Print, compare};
 use minutiae::synthesis::{Finger, Level, Press};
-use minutiae::{Image, extract};
+use minutiae::{Image, extract, property};
 
 #[test]
 fn quality_falls_as_a_press_gets_worse() {
-    for seed in 40..46 {
+    for seed in 40..44 {
         let finger = Finger::from_seed(seed);
         let mut last = 101;
         for step in 0..=8u8 {
@@ -32,10 +32,10 @@ fn quality_falls_as_a_press_gets_worse() {
 #[test]
 fn ordinary_prints_score_eighty_to_ninety_five() {
     let mut qualities: Vec<u8> =
-        (60..74).map(|seed| view(&Finger::from_seed(seed), seed, Level::Ordinary).quality()).collect();
+        (60..69).map(|seed| view(&Finger::from_seed(seed), seed, Level::Ordinary).quality()).collect();
     qualities.sort_unstable();
     let middle = qualities[qualities.len() / 2];
-    assert!((80..=95).contains(&middle), "seeds 60 to 73: {qualities:?}");
+    assert!((80..=95).contains(&middle), "seeds 60 to 68: {qualities:?}");
 }
 
 #[test]
@@ -109,6 +109,17 @@ fn noise_is_no_finger() {
     let mut dice = Dice(17);
     let pixels = (0..256 * 288).map(|_| dice.below(256) as u8).collect();
     refused("noise", &Image::new(256, 288, 500, pixels).unwrap());
+}
+
+#[test]
+fn the_fuzzers_corpus_of_images_holds() {
+    let corpus = corpus("minutiae_image");
+    assert!(corpus.len() >= 8, "only {} files in the corpus", corpus.len());
+    for (name, bytes) in corpus {
+        println!("{name}");
+        let read = property::check_image(&bytes);
+        assert!(read || !name.starts_with("finger_"), "{name} was refused");
+    }
 }
 
 /// A landscape of sorts: a sky, hills, boxes with sharp edges, film grain.

@@ -11,7 +11,8 @@
 
 mod common;
 
-use common::Dice;
+use common::{Dice, corpus};
+use minutiae::property;
 use minutiae::template::{
     FingerPosition, Format, Frame, Kind, MAX_TEMPLATE_BYTES, Minutia, Template, TemplateError, View,
 };
@@ -228,6 +229,19 @@ fn nothing_printed_gives_a_finger_away() {
     let template = Template::new(sample()).unwrap();
     let text = format!("{template:?} {:?}", template.views()[0].minutiae()[39]);
     assert!(!text.contains("234") && !text.contains("273"), "{text}");
+}
+
+#[test]
+fn the_fuzzers_corpus_of_templates_holds() {
+    let corpus = corpus("minutiae_template");
+    assert!(corpus.len() >= 15, "only {} files in the corpus", corpus.len());
+    for (name, bytes) in corpus {
+        println!("{name}");
+        let read = property::check_template(&bytes);
+        // the fuzzer names its own finds otherwise
+        assert!(read || !name.starts_with("read_"), "{name} was refused");
+        assert!(!read || !name.starts_with("bad_"), "{name} was read");
+    }
 }
 
 fn five_bytes(minutia: &Minutia, angle: u8) -> [u8; 5] {

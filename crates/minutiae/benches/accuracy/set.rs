@@ -6,7 +6,7 @@ use std::time::Instant;
 use minutiae::matcher::{Enrolment, Print, compare};
 use minutiae::synthesis::{Finger, Level, Pattern, Press};
 use minutiae::template::View;
-use minutiae::{Image, extract};
+use minutiae::{Image, extract_in_stages};
 
 pub(crate) const IMPRESSIONS: usize = 6;
 const ENROLLED: usize = 3;
@@ -52,6 +52,7 @@ pub(crate) struct Set {
     pub(crate) grow_ms: f64,
     pub(crate) press_ms: f64,
     pub(crate) extract_ms: Vec<f64>,
+    pub(crate) stages: Stages,
     pub(crate) prepare_us: f64,
 }
 
@@ -78,6 +79,7 @@ impl Set {
             grow_ms: 0.0,
             press_ms: 0.0,
             extract_ms: Vec::new(),
+            stages: Stages::default(),
             prepare_us: 0.0,
         };
         for number in 0..options.fingers {
@@ -92,9 +94,9 @@ impl Set {
                 let image = finger.impression(&press);
                 set.press_ms += milliseconds(started);
 
-                let started = Instant::now();
-                let view = extract(&image).ok().map(minutiae::Reading::into_view);
-                set.extract_ms.push(milliseconds(started));
+                let (milliseconds_taken, reading) = set.stages.extract(&image);
+                set.extract_ms.push(milliseconds_taken);
+                let view = reading.ok().map(minutiae::Reading::into_view);
 
                 // an image without a view compares with nothing and is wrong as a probe
                 let empty = || View::new(minutiae::template::Frame::at_500_dpi(256, 288), 0, Vec::new());
@@ -119,10 +121,12 @@ impl Set {
         let at = |part: usize| qualities[qualities.len() * part / 100];
         let minutiae: usize = self.prints.iter().map(Print::len).sum();
         let bytes: usize = self.prints.iter().map(Print::size_bytes).sum();
+        let most_bytes = self.prints.iter().map(Print::size_bytes).max().unwrap_or(0);
+        let most = self.views.iter().flatten().map(|view| view.minutiae().len()).max().unwrap_or(0);
         let count = self.prints.len();
         let refused = self.views.iter().filter(|view| view.is_none()).count();
         format!(
-            "quality (5 %, median, 95 %): {} {} {}; minutiae a print: {:.1}; memory a print: {} B; refused images: {refused} of {count}\n",
+            "quality (5 %, median, 95 %): {} {} {}; minutiae a print: {:.1}, at most {most}; memory a print: {} B, at most {most_bytes} B; refused images: {refused} of {count}\n",
             at(5),
             at(50),
             at(95),
@@ -168,6 +172,57 @@ impl Set {
             }
         });
         scores
+    }
+}
+
+/// What each stage of extraction took, added up.
+#[derive(Default)]
+pub(crate) struct Stages {
+    images: usize,
+    /// In the order they were first heard of.
+    list: Vec<(&'static str, Vec<f64>)>,
+}
+
+impl Stages {
+    /// Extracts, and notes what the whole took and each of its stages, in milliseconds.
+    fn extract(&mut self, image: &Image) -> (f64, Result<minutiae::Reading, minutiae::ExtractError>) {
+        let mut laps = Vec::with_capacity(16);
+        let started = Instant::now();
+        let reading = extract_in_stages(image, |stage| laps.push((stage, milliseconds(started))));
+        let whole = milliseconds(started);
+        self.images += 1;
+        let mut before = 0.0;
+        for (stage, after) in laps {
+            let times = match self.list.iter().position(|(name, _)| *name == stage) {
+                Some(place) => &mut self.list[place].1,
+                None => {
+                    self.list.push((stage, Vec::new()));
+                    &mut self.list.last_mut().expect("it was pushed").1
+                }
+            };
+            // some stages come back later in the same image
+            if times.len() < self.images {
+                times.resize(self.images, 0.0);
+            }
+            times[self.images - 1] += after - before;
+            before = after;
+        }
+        (whole, reading)
+    }
+
+    /// Every stage with its times, one an image, of several sets together.
+    pub(crate) fn together(sets: &[Set]) -> Vec<(&'static str, Vec<f64>)> {
+        let mut all: Vec<(&'static str, Vec<f64>)> = Vec::new();
+        for (stage, times) in sets.iter().flat_map(|set| &set.stages.list) {
+            match all.iter_mut().find(|(name, _)| name == stage) {
+                Some((_, have)) => have.extend(times),
+                None => all.push((stage, times.clone())),
+            }
+        }
+        for (_, times) in &mut all {
+            times.sort_by(f64::total_cmp);
+        }
+        all
     }
 }
 

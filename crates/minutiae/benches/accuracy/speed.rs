@@ -7,7 +7,7 @@ use std::time::Instant;
 use minutiae::matcher::{Gallery, compare};
 use minutiae::template::{Template, View};
 
-use super::set::{IMPRESSIONS, Options, Set, milliseconds};
+use super::set::{IMPRESSIONS, Options, Set, Stages, milliseconds};
 
 const USERS: usize = 1_000;
 const PROBES: usize = 24;
@@ -25,6 +25,10 @@ pub(crate) fn table(options: &Options, sets: &[Set]) -> String {
     extraction.sort_by(f64::total_cmp);
     let at = |part: usize| extraction[(extraction.len() - 1) * part / 100];
     row("extraction, 256 x 288 (median, 95 %, most)", format!("{:.1}, {:.1}, {:.1} ms", at(50), at(95), at(100)));
+    for (stage, times) in Stages::together(sets) {
+        let at = |part: usize| times[(times.len() - 1) * part / 100];
+        row(&format!("— {stage} (median, 95 %)"), format!("{:.2}, {:.2} ms", at(50), at(95)));
+    }
     row("preparing a print for matching", format!("{:.0} us", mean(&|set| set.prepare_us)));
     row("template of three views, written and read", templates(&sets[1]));
     let (owners, strangers) = comparisons(&sets[1]);
@@ -52,6 +56,8 @@ pub(crate) fn table(options: &Options, sets: &[Set]) -> String {
     let differences = differences(&gallery, &sets[1], options.threads);
     row("search results that differ from comparing one by one", differences);
     row("memory of the gallery, a view", format!("{} B", gallery.size_bytes() / (gallery.len() * 3)));
+    let most = sets.iter().flat_map(|set| &set.prints).map(minutiae::matcher::Print::size_bytes).max().unwrap_or(0);
+    row("memory of the largest view", format!("{most} B"));
     out
 }
 

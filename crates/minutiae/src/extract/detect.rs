@@ -40,15 +40,19 @@ pub(super) struct Ground<'a> {
     pub(super) clarity: &'a Plane<f32>,
 }
 
-/// Finds the minutiae of a skeleton and removes spurs from it.
-pub(super) fn detect(skeleton: &mut Skeleton, ground: &Ground<'_>) -> Vec<Found> {
+/// Finds the minutiae of a skeleton and removes spurs from it; `done` hears of the stages.
+pub(super) fn detect(skeleton: &mut Skeleton, ground: &Ground<'_>, done: &mut impl FnMut(&'static str)) -> Vec<Found> {
     remove_spurs(skeleton);
+    done("clean");
     let depth = depth(ground.mask);
     let mut nodes = nodes(skeleton, ground, &depth);
+    done("read off");
     mark_short_lines(skeleton, ground, &mut nodes);
     mark_breaks(&mut nodes);
     mark_close(&mut nodes);
-    nodes.iter().filter(|node| !node.false_alarm).map(|node| node.found).collect()
+    let found = nodes.iter().filter(|node| !node.false_alarm).map(|node| node.found).collect();
+    done("clean");
+    found
 }
 
 /// An ending or fork of the skeleton, and whether something spoke against it.

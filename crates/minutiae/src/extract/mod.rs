@@ -99,9 +99,21 @@ impl std::fmt::Debug for Reading {
 /// # Errors
 /// When the image shows no finger. A bad finger is not an error: its quality is low.
 pub fn extract(image: &Image) -> Result<Reading, ExtractError> {
+    extract_in_stages(image, |_| ())
+}
+
+/// [`extract`], calling `done` with a stage's name after each piece of work; for the bench, which has a clock.
+///
+/// # Errors
+/// As [`extract`].
+#[doc(hidden)]
+pub fn extract_in_stages(image: &Image, mut done: impl FnMut(&'static str)) -> Result<Reading, ExtractError> {
     let plane = image.working_plane();
+    done("scale");
     let levelled = segment::level(&plane);
+    done("level");
     let rough = Field::of(&levelled.image, 9.0);
+    done("flow");
     let mask = segment::mask(&levelled, &rough);
     let cells = mask.cells().iter().filter(|&&inside| inside).count();
     if cells < MIN_CELLS {
@@ -109,15 +121,22 @@ pub fn extract(image: &Image) -> Result<Reading, ExtractError> {
         return Err(ExtractError::NoFinger { percent });
     }
 
+    done("segment");
+
     let period = field::periods(&levelled.image, &rough, &mask);
+    done("period");
     let bank = Bank::new(DIRECTIONS, &PERIODS, SPREAD);
+    done("build the filters");
     let first = filter(&bank, &levelled.image, &rough, &period, &mask);
+    done("filter");
     let field = Field::of(&first.map(|v| math::squash(2.0 * v)), 7.0);
     let mut mixed = levelled.image.clone();
     for (value, &clean) in mixed.cells_mut().iter_mut().zip(first.cells()) {
         *value = 0.6 * *value + 0.7 * clean;
     }
+    done("flow again");
     let enhanced = filter(&bank, &mixed, &field, &period, &mask);
+    done("filter again");
 
     let clarity = quality::clarity(&levelled.image, &first, &mask);
     let mean_clarity = quality::mean_inside(&clarity, &mask);
@@ -125,12 +144,15 @@ pub fn extract(image: &Image) -> Result<Reading, ExtractError> {
         let clarity = math::grey(100.0 * mean_clarity);
         return Err(ExtractError::NoRidges { clarity });
     }
+    done("quality");
 
     let ridges =
         Plane::from_fn(plane.width(), plane.height(), |x, y| enhanced.at(x, y) > 0.0 && mask.at(x / CELL, y / CELL));
+    done("binarise");
     let mut skeleton = Skeleton::of(&ridges);
+    done("thin");
     let ground = detect::Ground { field: &field, mask: &mask, clarity: &clarity };
-    let found = detect::detect(&mut skeleton, &ground);
+    let found = detect::detect(&mut skeleton, &ground, &mut done);
     let score = quality::score(&clarity, &mask, found.len());
     let minutiae = found.iter().map(|found| Minutia {
         x: u16::try_from(math::index(found.x)).unwrap_or(0),
@@ -139,12 +161,14 @@ pub fn extract(image: &Image) -> Result<Reading, ExtractError> {
         kind: found.kind,
         quality: quality::of_minutia(found.trust),
     });
-    Ok(Reading {
+    let reading = Reading {
         view: View::from_extraction(plane.width(), plane.height(), score, minutiae.collect()),
         field,
         mask,
         skeleton: skeleton.plane().clone(),
-    })
+    };
+    done("quality");
+    Ok(reading)
 }
 
 fn filter(bank: &Bank, image: &Plane<f32>, field: &Field, period: &Plane<f32>, mask: &Plane<bool>) -> Plane<f32> {

@@ -3,7 +3,7 @@
 use std::f32::consts::TAU;
 
 use super::local::{Local, Pair, signed_byte};
-use super::print::Print;
+use super::print::Spot;
 use crate::math;
 
 /// Alignments tried, starting from the best supported pairs.
@@ -26,11 +26,11 @@ pub(super) struct Movement {
 
 impl Movement {
     /// The best rigid movement for some pairs, weighted by their support.
-    fn through(a: &Print, b: &Print, pairs: &[(Pair, f32)]) -> Self {
+    fn through(a: &[Spot], b: &[Spot], pairs: &[(Pair, f32)]) -> Self {
         let mut weight = 0.0f32;
         let (mut ax, mut ay, mut bx, mut by) = (0.0f32, 0.0f32, 0.0f32, 0.0f32);
         for &(pair, w) in pairs {
-            let (one, other) = (&a.spots[pair.a], &b.spots[pair.b]);
+            let (one, other) = (&a[pair.a], &b[pair.b]);
             weight += w;
             ax += w * f32::from(one.x);
             ay += w * f32::from(one.y);
@@ -40,7 +40,7 @@ impl Movement {
         let (ax, ay, bx, by) = (ax / weight, ay / weight, bx / weight, by / weight);
         let (mut dot, mut cross) = (0.0f32, 0.0f32);
         for &(pair, w) in pairs {
-            let (one, other) = (&a.spots[pair.a], &b.spots[pair.b]);
+            let (one, other) = (&a[pair.a], &b[pair.b]);
             let (ux, uy) = (f32::from(one.x) - ax, f32::from(one.y) - ay);
             let (vx, vy) = (f32::from(other.x) - bx, f32::from(other.y) - by);
             dot += w * (ux * vx + uy * vy);
@@ -106,7 +106,7 @@ pub(super) struct Aligner {
 
 impl Aligner {
     /// Tries the best supported alignments and returns the one that achieved most.
-    pub(super) fn best(&mut self, a: &Print, b: &Print, local: &Local) -> Alignment {
+    pub(super) fn best(&mut self, a: &[Spot], b: &[Spot], local: &Local) -> Alignment {
         let count = local.pairs.len();
         let ranking = local.ranking();
         let mut covered = vec![false; count];
@@ -141,9 +141,9 @@ impl Aligner {
         best
     }
 
-    fn try_movement(&mut self, a: &Print, b: &Print, local: &Local, first: &Movement) -> Alignment {
+    fn try_movement(&mut self, a: &[Spot], b: &[Spot], local: &Local, first: &Movement) -> Alignment {
         self.moved.clear();
-        self.moved.extend(a.spots.iter().map(|spot| first.apply(f32::from(spot.x), f32::from(spot.y))));
+        self.moved.extend(a.iter().map(|spot| first.apply(f32::from(spot.x), f32::from(spot.y))));
         let rough = self.pair_up(a, b, local, first.turn, NEAR_PX + 3.0);
         if rough.len() < 3 {
             return self.sum_up(a, b, rough, first.turn);
@@ -157,19 +157,19 @@ impl Aligner {
             .collect();
         let movement = Movement::through(a, b, &pairs);
         self.moved.clear();
-        self.moved.extend(a.spots.iter().map(|spot| movement.apply(f32::from(spot.x), f32::from(spot.y))));
+        self.moved.extend(a.iter().map(|spot| movement.apply(f32::from(spot.x), f32::from(spot.y))));
         self.drag(b, &rough);
         let matches = self.pair_up(a, b, local, movement.turn, NEAR_PX);
         self.sum_up(a, b, matches, movement.turn)
     }
 
     /// Skin stretches: every minutia goes along with what its matched neighbours were off by.
-    fn drag(&mut self, b: &Print, matches: &[Match]) {
+    fn drag(&mut self, b: &[Spot], matches: &[Match]) {
         let pulls: Vec<(f32, f32, f32, f32)> = matches
             .iter()
             .map(|m| {
                 let (x, y) = self.moved[m.a];
-                let to = &b.spots[m.b];
+                let to = &b[m.b];
                 (x, y, f32::from(to.x) - x, f32::from(to.y) - y)
             })
             .collect();
@@ -193,13 +193,13 @@ impl Aligner {
     }
 
     /// Pairs what falls together, nearest first, every minutia at most once.
-    fn pair_up(&mut self, a: &Print, b: &Print, local: &Local, turn: u8, near_px: f32) -> Vec<Match> {
-        let columns = b.spots.len();
+    fn pair_up(&mut self, a: &[Spot], b: &[Spot], local: &Local, turn: u8, near_px: f32) -> Vec<Match> {
+        let columns = b.len();
         self.close.clear();
-        for (i, one) in a.spots.iter().enumerate() {
+        for (i, one) in a.iter().enumerate() {
             let (x, y) = self.moved[i];
             let angle = one.angle.wrapping_add(turn);
-            for (j, other) in b.spots.iter().enumerate() {
+            for (j, other) in b.iter().enumerate() {
                 let (dx, dy) = (f32::from(other.x) - x, f32::from(other.y) - y);
                 if dx.abs() > near_px || dy.abs() > near_px {
                     continue;
@@ -234,19 +234,19 @@ impl Aligner {
         matches
     }
 
-    fn sum_up(&self, a: &Print, b: &Print, matches: Vec<Match>, turn: u8) -> Alignment {
+    fn sum_up(&self, a: &[Spot], b: &[Spot], matches: Vec<Match>, turn: u8) -> Alignment {
         let weight = |quality: u8| 0.4 + 0.6 * f32::from(quality.min(80)) / 80.0;
         let matched = matches
             .iter()
             .map(|m| {
-                let trust = weight(a.spots[m.a].quality).min(weight(b.spots[m.b].quality));
+                let trust = weight(a[m.a].quality).min(weight(b[m.b].quality));
                 trust * m.fit * (0.4 + 0.6 * (m.alike * 1.4).min(1.0))
             })
             .sum();
         // skin is where minutiae are near
         let mut expected_a = 0.0;
-        for (spot, &(x, y)) in a.spots.iter().zip(&self.moved) {
-            let covered = b.spots.iter().filter(|other| {
+        for (spot, &(x, y)) in a.iter().zip(&self.moved) {
+            let covered = b.iter().filter(|other| {
                 let (dx, dy) = (f32::from(other.x) - x, f32::from(other.y) - y);
                 dx * dx + dy * dy < 34.0 * 34.0
             });
@@ -255,7 +255,7 @@ impl Aligner {
             }
         }
         let mut expected_b = 0.0;
-        for spot in &b.spots {
+        for spot in b {
             let covered = self.moved.iter().filter(|&&(x, y)| {
                 let (dx, dy) = (f32::from(spot.x) - x, f32::from(spot.y) - y);
                 dx * dx + dy * dy < 34.0 * 34.0

@@ -3,7 +3,7 @@
 
 use std::f32::consts::TAU;
 
-use super::print::{LAYERS, Print, Spot};
+use super::print::{LAYERS, Spot};
 use crate::math;
 
 /// Candidate pairs kept; more cost time and bring only chance likenesses.
@@ -38,16 +38,16 @@ pub(super) struct Local {
 
 impl Local {
     /// Fills everything for two prints; the pairs come out best supported first.
-    pub(super) fn compare(&mut self, a: &Print, b: &Print) {
+    pub(super) fn compare(&mut self, a: &[Spot], b: &[Spot]) {
         self.likenesses(a, b);
-        self.candidates(a.spots.len(), b.spots.len());
+        self.candidates(a.len(), b.len());
         self.relax(a, b);
     }
 
-    fn likenesses(&mut self, a: &Print, b: &Print) {
+    fn likenesses(&mut self, a: &[Spot], b: &[Spot]) {
         self.alike.clear();
-        for one in &a.spots {
-            self.alike.extend(b.spots.iter().map(|other| likeness(one, other)));
+        for one in a {
+            self.alike.extend(b.iter().map(|other| likeness(one, other)));
         }
     }
 
@@ -83,7 +83,7 @@ impl Local {
     }
 
     /// Lets every pair vote on every other: pairs of one true alignment lift each other.
-    fn relax(&mut self, a: &Print, b: &Print) {
+    fn relax(&mut self, a: &[Spot], b: &[Spot]) {
         let count = self.pairs.len();
         self.agree.clear();
         self.agree.resize(count * count, 0.0);
@@ -146,12 +146,12 @@ fn likeness(a: &Spot, b: &Spot) -> f32 {
 }
 
 /// How well two pairs fit one rigid movement (with some stretch), 0 to 1.
-fn agreement(a: &Print, b: &Print, i: Pair, j: Pair) -> f32 {
+fn agreement(a: &[Spot], b: &[Spot], i: Pair, j: Pair) -> f32 {
     if i.a == j.a || i.b == j.b {
         return 0.0;
     }
-    let (a1, a2) = (&a.spots[i.a], &a.spots[j.a]);
-    let (b1, b2) = (&b.spots[i.b], &b.spots[j.b]);
+    let (a1, a2) = (&a[i.a], &a[j.a]);
+    let (b1, b2) = (&b[i.b], &b[j.b]);
     let (ax, ay) = (f32::from(a2.x - a1.x), f32::from(a1.y - a2.y));
     let (bx, by) = (f32::from(b2.x - b1.x), f32::from(b1.y - b2.y));
     let (far_a, far_b) = ((ax * ax + ay * ay).sqrt(), (bx * bx + by * by).sqrt());

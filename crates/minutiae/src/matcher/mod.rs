@@ -17,7 +17,8 @@ use align::{Aligner, Alignment};
 pub use enrolment::{Enrolment, EnrolmentError, MAX_ENROLLED_VIEWS};
 pub use gallery::{Candidate, Gallery};
 use local::Local;
-pub use print::{MAX_SPOTS, Print};
+use print::Spot;
+pub use print::{MAX_PRINT_BYTES, MAX_SPOTS, Print};
 pub use score::{PASS_MARK, PASS_RAW, Score};
 
 /// Fewer minutiae than this cannot be compared.
@@ -56,6 +57,7 @@ pub struct Correspondence {
 pub fn correspond(a: &Print, b: &Print) -> Correspondence {
     let mut matcher = Matcher::default();
     let (score, alignment) = matcher.look(a, b);
+    let (ones, others) = (&matcher.a, &matcher.b);
     Correspondence {
         score,
         turn_degrees: align::degrees(alignment.turn),
@@ -63,7 +65,7 @@ pub fn correspond(a: &Print, b: &Print) -> Correspondence {
             .matches
             .iter()
             .map(|m| {
-                let (one, other) = (&a.spots[m.a], &b.spots[m.b]);
+                let (one, other) = (&ones[m.a], &others[m.b]);
                 [(one.x, one.y), (other.x, other.y)]
             })
             .collect(),
@@ -73,6 +75,9 @@ pub fn correspond(a: &Print, b: &Print) -> Correspondence {
 /// The memory of comparisons, one for each thread.
 #[derive(Default)]
 struct Matcher {
+    /// The two prints, unpacked.
+    a: Vec<Spot>,
+    b: Vec<Spot>,
     local: Local,
     aligner: Aligner,
 }
@@ -86,12 +91,14 @@ impl Matcher {
         if a.len() < MIN_SPOTS || b.len() < MIN_SPOTS {
             return (Score::ZERO, Alignment::default());
         }
-        self.local.compare(a, b);
+        a.unpack(&mut self.a);
+        b.unpack(&mut self.b);
+        self.local.compare(&self.a, &self.b);
         let support = self.local.support();
         if score::is_hopeless(support) {
             return (Score::of(support, &Alignment::default()), Alignment::default());
         }
-        let alignment = self.aligner.best(a, b, &self.local);
+        let alignment = self.aligner.best(&self.a, &self.b, &self.local);
         (Score::of(support, &alignment), alignment)
     }
 }

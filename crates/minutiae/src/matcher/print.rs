@@ -13,6 +13,11 @@ use crate::template::{Minutia, View};
 
 /// Minutiae used for matching; of more the clearest are kept.
 pub const MAX_SPOTS: usize = 64;
+/// No print takes more memory than this.
+///
+/// Up to 45 minutiae keep their surroundings. With more the least clear of them go without, down
+/// to 42 of 64: they still count when the prints lie on each other.
+pub const MAX_PRINT_BYTES: usize = 2048;
 
 pub(super) const LAYERS: usize = 5;
 /// Cells along a side of the square around the disc.
@@ -42,17 +47,32 @@ pub(super) struct Spot {
     pub(super) layers: [u64; LAYERS],
 }
 
-/// A view prepared for matching, about 1.9 KiB.
+/// A view prepared for matching, 1.4 KiB with thirty minutiae, at most [`MAX_PRINT_BYTES`].
 #[derive(Clone)]
 pub struct Print {
-    pub(super) spots: Box<[Spot]>,
+    count: u8,
+    /// Every minutia's place, angle and quality, then the discs of as many as fit.
+    bytes: Box<[u8]>,
+}
+
+/// A minutia without its disc, packed: x, y, angle, quality.
+const PLACE_BYTES: usize = 6;
+/// A packed disc: what is known and five layers, 52 bits each, two of them in thirteen bytes.
+const DISC_BYTES: usize = LAYERS.div_ceil(2) * TWO_BYTES;
+const TWO_BYTES: usize = 13;
+const CELL_BITS: u32 = 52;
+
+/// How many of a print's minutiae keep their discs.
+fn discs_of(count: usize) -> usize {
+    let room = MAX_PRINT_BYTES - size_of::<Print>() - count * PLACE_BYTES;
+    (room / DISC_BYTES).min(count)
 }
 
 impl Print {
     /// Prepares a view; any resolution is brought to 500 dpi.
     pub fn new(view: &View) -> Self {
         let mut minutiae: Vec<Minutia> = view.minutiae().to_vec();
-        if minutiae.len() > MAX_SPOTS {
+        if discs_of(minutiae.len().min(MAX_SPOTS)) < minutiae.len() {
             minutiae.sort_by_key(|m| std::cmp::Reverse(m.quality));
             minutiae.truncate(MAX_SPOTS);
         }
@@ -63,30 +83,57 @@ impl Print {
             .map(|m| Place { x: f32::from(m.x) * scale_x, y: f32::from(m.y) * scale_y, angle: m.angle })
             .collect();
         let hull = Hull::around(&places);
-        let spots =
-            places.iter().zip(&minutiae).map(|(place, minutia)| spot(place, minutia.quality, &places, &hull)).collect();
-        Self { spots }
+        let discs = discs_of(places.len());
+        let mut bytes = Vec::with_capacity(places.len() * PLACE_BYTES + discs * DISC_BYTES);
+        for (place, minutia) in places.iter().zip(&minutiae) {
+            bytes.extend(whole(place.x).to_le_bytes());
+            bytes.extend(whole(place.y).to_le_bytes());
+            bytes.extend([place.angle, minutia.quality]);
+        }
+        for place in &places[..discs] {
+            disc(place, &places, &hull).pack(&mut bytes);
+        }
+        // at most MAX_SPOTS
+        Self { count: u8::try_from(places.len()).unwrap_or(u8::MAX), bytes: bytes.into_boxed_slice() }
+    }
+
+    /// Replaces what `spots` held by this print's minutiae; without a disc nothing is known around one.
+    pub(super) fn unpack(&self, spots: &mut Vec<Spot>) {
+        let (places, discs) = self.bytes.split_at(self.len() * PLACE_BYTES);
+        let mut discs = discs.chunks_exact(DISC_BYTES);
+        spots.clear();
+        spots.extend(places.chunks_exact(PLACE_BYTES).map(|place| {
+            let Disc { known, layers } = discs.next().map(Disc::unpack).unwrap_or_default();
+            Spot {
+                x: i16::from_le_bytes([place[0], place[1]]),
+                y: i16::from_le_bytes([place[2], place[3]]),
+                angle: place[4],
+                quality: place[5],
+                known,
+                layers,
+            }
+        }));
     }
 
     /// How many minutiae take part in matching.
     pub fn len(&self) -> usize {
-        self.spots.len()
+        usize::from(self.count)
     }
 
     /// Whether there is nothing to match.
     pub fn is_empty(&self) -> bool {
-        self.spots.is_empty()
+        self.count == 0
     }
 
     /// Bytes this print takes in memory.
     pub fn size_bytes(&self) -> usize {
-        size_of::<Self>() + self.spots.len() * size_of::<Spot>()
+        size_of::<Self>() + self.bytes.len()
     }
 }
 
 impl std::fmt::Debug for Print {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Print({} minutiae)", self.spots.len())
+        write!(f, "Print({} minutiae)", self.count)
     }
 }
 
@@ -102,12 +149,43 @@ struct Place {
     angle: u8,
 }
 
-fn spot(place: &Place, quality: u8, places: &[Place], hull: &Hull) -> Spot {
+/// The surroundings of a minutia, a bit for each cell of the disc.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Disc {
+    known: u64,
+    layers: [u64; LAYERS],
+}
+
+impl Disc {
+    fn pack(&self, out: &mut Vec<u8>) {
+        let [a, b, c, d, e] = self.layers;
+        for (one, other) in [(self.known, a), (b, c), (d, e)] {
+            let two = u128::from(one) | u128::from(other) << CELL_BITS;
+            out.extend(&two.to_le_bytes()[..TWO_BYTES]);
+        }
+    }
+
+    fn unpack(bytes: &[u8]) -> Self {
+        let two = |number: usize| {
+            let from = |start: usize| {
+                let start = number * TWO_BYTES + start;
+                bytes[start..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
+            };
+            // the second begins in the middle of the seventh byte
+            (from(0) & ((1 << CELL_BITS) - 1), from(TWO_BYTES - 8) >> (64 - CELL_BITS))
+        };
+        let ((known, a), (b, c), (d, e)) = (two(0), two(1), two(2));
+        Self { known, layers: [a, b, c, d, e] }
+    }
+}
+
+fn disc(place: &Place, places: &[Place], hull: &Hull) -> Disc {
     let turn = math::byte_to_turn(place.angle);
     let (sin, cos) = (math::sin(turn), math::cos(turn));
     let step = 2.0 * RADIUS / SIDE as f32;
     let mut known = 0u64;
     let mut layers = [0u64; LAYERS];
+    let mut cell = 0u32;
     let around: Vec<(&Place, [f32; LAYERS])> = places
         .iter()
         .filter(|other| {
@@ -124,13 +202,14 @@ fn spot(place: &Place, quality: u8, places: &[Place], hull: &Hull) -> Spot {
             if u * u + v * v > RADIUS * RADIUS {
                 continue;
             }
+            let bit = 1u64 << cell;
+            cell += 1;
             // the disc turns with the minutia; y points down
             let x = place.x + u * cos - v * sin;
             let y = place.y - u * sin - v * cos;
             if hull.beyond(x, y) > OUTSIDE {
                 continue;
             }
-            let bit = 1u64 << (row * SIDE + column);
             known |= bit;
             let mut sums = [0.0f32; LAYERS];
             for (other, leanings) in &around {
@@ -150,7 +229,8 @@ fn spot(place: &Place, quality: u8, places: &[Place], hull: &Hull) -> Spot {
             }
         }
     }
-    Spot { x: whole(place.x), y: whole(place.y), angle: place.angle, quality, known, layers }
+    debug_assert_eq!(cell, CELL_BITS);
+    Disc { known, layers }
 }
 
 /// How much a relative direction belongs to each layer.
@@ -233,6 +313,39 @@ mod tests {
         assert_eq!(hull.corners.len(), 4);
         assert!(hull.beyond(50.0, 40.0) < -30.0);
         assert!((hull.beyond(50.0, 95.0) - 15.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_disc_comes_back_as_it_was_packed() {
+        let full = (1 << CELL_BITS) - 1;
+        let disc = Disc { known: full, layers: [0, full, 1, 1 << (CELL_BITS - 1), 0x5_a5a5_5a5a_1234] };
+        let mut bytes = Vec::new();
+        disc.pack(&mut bytes);
+        assert_eq!(bytes.len(), DISC_BYTES);
+        assert_eq!(Disc::unpack(&bytes), disc);
+    }
+
+    #[test]
+    fn no_print_outgrows_its_share_of_memory() {
+        let frame = crate::template::Frame::at_500_dpi(256, 288);
+        let mut spots = Vec::new();
+        for count in (0..=70).chain([255u8]) {
+            let minutiae = (0..count).map(|i| Minutia {
+                x: u16::from(i),
+                y: u16::from(i.wrapping_mul(77)),
+                angle: i,
+                kind: crate::template::Kind::Ending,
+                quality: 100 - i % 100,
+            });
+            let print = Print::new(&View::new(frame, 80, minutiae.collect()).unwrap());
+            assert!(print.size_bytes() <= MAX_PRINT_BYTES, "{count} minutiae: {} bytes", print.size_bytes());
+            print.unpack(&mut spots);
+            assert_eq!(spots.len(), usize::from(count).min(MAX_SPOTS));
+            let discs = discs_of(spots.len());
+            assert!(discs == spots.len().min(45) || discs >= 42, "{count} minutiae: {discs} discs");
+            // who goes without is the least clear
+            assert!(spots[discs..].iter().all(|spot| spot.known == 0 && spot.quality <= spots[0].quality));
+        }
     }
 
     #[test]

@@ -2,10 +2,24 @@
 
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+use std::path::Path;
+
 use minutiae::matcher::Print;
 use minutiae::synthesis::{Finger, Level, Press};
 use minutiae::template::View;
 use minutiae::{Image, extract};
+
+/// What the fuzzer starts from, a name and bytes each, and what it has found worth keeping.
+pub(crate) fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let files = std::fs::read_dir(folder).expect("the corpus is committed");
+    files
+        .map(|file| {
+            let file = file.unwrap();
+            (file.file_name().to_string_lossy().into_owned(), std::fs::read(file.path()).unwrap())
+        })
+        .collect()
+}
 
 /// The view of one press; the seeds are in the message when there is none.
 pub(crate) fn view(finger: &Finger, press: u64, level: Level) -> View {
