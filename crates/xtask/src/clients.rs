@@ -71,7 +71,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// The release binary, wherever cargo puts it.
-fn binary() -> anyhow::Result<PathBuf> {
+pub(crate) fn binary() -> anyhow::Result<PathBuf> {
     let metadata = MetadataCommand::new()
         .current_dir(crate::root())
         .no_deps()

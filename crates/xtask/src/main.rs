@@ -1,8 +1,8 @@
 //! `cargo xtask`: what CI runs and what a contributor runs before a push, one and the same.
 //!
 //! This file is the command line and the list of steps. How a list of steps is run is `steps`,
-//! what is needed beyond Rust is `tools`, the clients in other languages are `clients`, and the
-//! running server they talk to is `demo`. Checks about the repository itself are ordinary tests
+//! what is needed beyond Rust is `tools`, the clients in other languages are `clients`, the
+//! running server they talk to is `demo`, and proxies with frozen clients are `zombies`. Checks about the repository itself are ordinary tests
 //! in `tests/`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking to whoever runs it is this program's work")]
 
@@ -12,6 +12,7 @@ mod fuzz;
 mod soak;
 mod steps;
 mod tools;
+mod zombies;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -45,6 +46,10 @@ enum Task {
     },
     /// Build the server and run the Node and Python clients against its demo
     Clients,
+    /// Build the server, freeze clients behind HAProxy and nginx, and see the gateway notice
+    Zombies,
+    /// Let 10,000 sessions come back at once, after a kill and after a drain, and print the curves
+    Storm,
     /// Build the fuzz targets and look for inputs that break what must hold
     Fuzz {
         /// Which of them; all when none is named
@@ -74,6 +79,8 @@ fn main() -> ExitCode {
         Task::Test { keep_going } => ("test", everything(), Failing::from_flag(keep_going)),
         Task::Check { keep_going } => ("check", style(), Failing::from_flag(keep_going)),
         Task::Clients => ("clients", real_clients(), Failing::Stop),
+        Task::Zombies => ("zombies", vec![needed_tools(), release_build(), zombies()], Failing::Stop),
+        Task::Storm => ("storm", vec![storm()], Failing::Stop),
         Task::Fuzz { targets, seconds, minimise } => {
             let what = if minimise { fuzz::What::Minimise } else { fuzz::What::Run(seconds) };
             ("fuzz", vec![Step::doing("fuzz", move || fuzz::run(&targets, what))], Failing::Stop)
@@ -97,6 +104,7 @@ fn everything() -> Vec<Step> {
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     steps.push(Step::command("documentation, warnings denied", documentation));
     steps.extend(build_and_run_clients());
+    steps.push(zombies());
     let plan = soak::Plan { storm: SHORT_SOAK, timed: false };
     steps.push(Step::doing("everything hostile at once, shortly", move || soak::run(plan)));
     steps
@@ -124,6 +132,15 @@ fn build_and_run_clients() -> Vec<Step> {
 
 fn release_build() -> Step {
     Step::command("release build of the server", cargo(&["build", "--release", "--locked", "-p", "tillgate"]))
+}
+
+fn zombies() -> Step {
+    Step::new("frozen clients behind HAProxy and nginx", zombies::run)
+}
+
+fn storm() -> Step {
+    let run = ["run", "--release", "--locked", "-p", "tillgate", "--example", "storm"];
+    Step::command("ten thousand sessions come back", cargo(&run))
 }
 
 fn needed_tools() -> Step {

@@ -1,4 +1,5 @@
-//! What the real-client tests need beyond Rust: Node with npm, and Python with venv.
+//! What the tests need beyond Rust: Node with npm and Python with venv for real clients, HAProxy and nginx for real
+//! proxies.
 //!
 //! As root on a machine with apt they are installed; anywhere else the one line to run is named.
 //! The packages the clients use (`ws`, `websockets`) are pinned in `clients/` and stay inside
@@ -12,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::steps::line;
 
-const INSTALL: &str = "apt-get install -y nodejs npm python3 python3-venv";
+const INSTALL: &str = "apt-get install -y nodejs npm python3 python3-venv haproxy nginx-light";
 const NODE_IS_RECENT: &str = "process.exit(+process.versions.node.split('.')[0] >= 18 ? 0 : 1)";
 const PYTHON_IS_RECENT: &str = "import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 11) else 1)";
 
@@ -62,6 +63,12 @@ fn missing_programs() -> Vec<&'static str> {
     }
     if !succeeds("python3", &["-c", PYTHON_IS_RECENT]) {
         missing.push("python3 (3.11 or later) with venv");
+    }
+    if !succeeds("haproxy", &["-v"]) {
+        missing.push("haproxy");
+    }
+    if !succeeds("nginx", &["-v"]) {
+        missing.push("nginx");
     }
     missing
 }
