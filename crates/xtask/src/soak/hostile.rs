@@ -1,6 +1,6 @@
 //! Peers that do everything wrong, each in its own way, again and again until they are told to stop.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -116,16 +116,22 @@ impl Go<'_> {
         let id = "x".repeat(250);
         let wish = frame(0x81, format!(r#"{{"type":"create_context","context_id":"{id}"}}"#).as_bytes());
         let until = Instant::now() + SLOW;
-        let mut written = Instant::now();
+        let mut read = Instant::now();
+        let mut stuck = false;
         while Instant::now() < until && self.goes_on() {
-            if peer.stream.write_all(&wish).is_err() {
-                break;
+            // Once nothing more is taken it stays as it is: whether to be patient is the server's to say.
+            if !stuck {
+                match peer.stream.write_all(&wish) {
+                    Ok(()) => {}
+                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => stuck = true,
+                    Err(_) => break,
+                }
             }
             if let Reads::AByteASecond = reads
-                && written.elapsed() > Duration::from_secs(1)
+                && read.elapsed() > Duration::from_secs(1)
             {
                 peer.stream.read_exact(&mut [0])?;
-                written = Instant::now();
+                read = Instant::now();
             }
             thread::sleep(Duration::from_millis(2));
         }

@@ -13,6 +13,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The receive buffer of a peer that does not read: what it holds back must reach the server soon.
 const SMALL_BUFFER: usize = 2048;
 
+/// The longest segment it takes: over loopback they are so long that a system lets megabytes wait for such a peer.
+const SMALL_SEGMENT: u32 = 536;
+
 /// Upgrades that were answered with 101, of all peers.
 pub(crate) static UPGRADED: AtomicU64 = AtomicU64::new(0);
 
@@ -48,6 +51,7 @@ impl Peer {
     pub(crate) fn connect_small(at: SocketAddr) -> anyhow::Result<Self> {
         let socket = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
         socket.set_recv_buffer_size(SMALL_BUFFER)?;
+        socket.set_tcp_mss(SMALL_SEGMENT)?;
         socket.connect_timeout(&at.into(), PATIENCE)?;
         Ok(Self::of(socket.into())?)
     }

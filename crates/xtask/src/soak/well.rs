@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,7 +22,8 @@ pub(crate) type Times = BTreeMap<String, Vec<Duration>>;
 /// What all of them share.
 #[derive(Default)]
 pub(crate) struct Tally {
-    stop: AtomicBool,
+    /// Who should leave: nobody, vendors, or scanners too, which vendors need until their last context is settled.
+    leaving: AtomicUsize,
     times: Mutex<Times>,
     /// Contexts that were asked for, and those that had their outcome.
     pub(crate) asked: AtomicU64,
@@ -32,19 +33,21 @@ pub(crate) struct Tally {
 /// Sessions that go on until they are stopped.
 pub(crate) struct Crowd {
     pub(crate) tally: Arc<Tally>,
-    threads: Vec<JoinHandle<anyhow::Result<()>>>,
+    vendors: Vec<JoinHandle<anyhow::Result<()>>>,
+    scanners: Vec<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Crowd {
     pub(crate) fn enter(at: SocketAddr, pairs: &[(Key, Key)]) -> anyhow::Result<Self> {
         let tally = Arc::new(Tally::default());
-        let mut threads = Vec::new();
+        let (mut vendors, mut scanners) = (Vec::new(), Vec::new());
         for key in pairs.iter().flat_map(|(vendor, scanner)| [scanner, vendor]) {
+            let threads = if key.device.is_some() { &mut scanners } else { &mut vendors };
             let tally = Arc::clone(&tally);
             let (peer, key) = (key.enter(at)?, key.clone());
             threads.push(thread::Builder::new().spawn(move || session(peer, &key, &tally))?);
         }
-        Ok(Self { tally, threads })
+        Ok(Self { tally, vendors, scanners })
     }
 
     /// The times since the last look.
@@ -54,9 +57,11 @@ impl Crowd {
 
     /// They close; an error when one of them did not have it well.
     pub(crate) fn leave(self) -> anyhow::Result<()> {
-        self.tally.stop.store(true, Relaxed);
-        for thread in self.threads {
-            thread.join().ok().context("a well-behaved session broke")??;
+        for (leaving, threads) in [(1, self.vendors), (2, self.scanners)] {
+            self.tally.leaving.store(leaving, Relaxed);
+            for thread in threads {
+                thread.join().ok().context("a well-behaved session broke")??;
+            }
         }
         Ok(())
     }
@@ -66,7 +71,7 @@ fn session(mut peer: Peer, key: &Key, tally: &Tally) -> anyhow::Result<()> {
     let name = key.device.as_ref().unwrap_or(&key.subject);
     let mut open = 0;
     for turn in 0_u64.. {
-        let stopping = tally.stop.load(Relaxed);
+        let stopping = tally.leaving.load(Relaxed) > usize::from(key.device.is_some());
         if stopping && open == 0 {
             break;
         }
