@@ -258,10 +258,6 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
     if visit.visitor.serves == Serves::Operators {
         return refused(core, "operators_only", error(404, "not_found", "peers are not served on this listener"));
     }
-    if core.house.is_draining() {
-        let (told, back) = ("the gateway is about to restart", core.settings().drain_spread);
-        return refused(core, "draining", later(core, 503, "draining", told, core.settings().drain_pause + back));
-    }
     match visit.room {
         Room::Free => {}
         Room::Full => {
@@ -303,7 +299,11 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
         }
         Err(response) => {
             opening.refused();
-            refused(core, status_word(response.status), from_model(*response))
+            let word = match response.status {
+                503 if core.house.is_draining() => "draining",
+                status => status_word(status),
+            };
+            refused(core, word, from_model(*response))
         }
     }
 }

@@ -34,12 +34,13 @@ pub(crate) struct Farewell {
     many: u32,
     told: u32,
     left: VecDeque<u64>,
+    newcomers: u32,
 }
 
 impl Farewell {
     pub(crate) fn new(began: Timestamp, spread: Spread, sessions: Vec<u64>) -> Self {
         let many = u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
-        Self { began, spread, many, told: 0, left: sessions.into() }
+        Self { began, spread, many, told: 0, left: sessions.into(), newcomers: 0 }
     }
 
     /// When the next one is due.
@@ -56,6 +57,16 @@ impl Farewell {
         self.told += 1;
         let back = self.spread.back + self.spread.again.saturating_mul(self.told) / self.many;
         Some((session, back.saturating_sub(now.since(self.began))))
+    }
+
+    /// How long one should stay away who comes only now: until somewhere among those who are asked back.
+    pub(crate) fn turn_away(&mut self, now: Timestamp) -> Duration {
+        self.newcomers = self.newcomers.wrapping_add(1);
+        // Multiples of the golden ratio, seen as fractions, lie evenly however many there will be.
+        let fraction = u128::from(self.newcomers.wrapping_mul(0x9E37_79B9));
+        let share = (self.spread.again.as_millis() * fraction) >> u32::BITS;
+        let back = self.spread.back + Duration::from_millis(u64::try_from(share).unwrap_or(u64::MAX));
+        back.saturating_sub(now.since(self.began))
     }
 }
 
@@ -107,6 +118,25 @@ mod tests {
         let (told, back) = seconds(Spread::at_once(Duration::from_secs(10)), 1_000, 1);
         assert_eq!(told, [1_000]);
         assert_eq!(back[1..], [100; 10]);
+    }
+
+    #[test]
+    fn newcomers_come_back_among_the_others() {
+        let spread =
+            Spread { over: Duration::from_secs(5), back: Duration::from_secs(6), again: Duration::from_secs(5) };
+        for many in [50, 1_000, 20_000] {
+            let mut farewell = Farewell::new(Timestamp::from_millis(1_000), spread, Vec::new());
+            let mut back = [0; 5];
+            for newcomer in 0..many {
+                let now = 1_000 + 4_000 * newcomer / many;
+                let hint = farewell.turn_away(Timestamp::from_millis(now)).as_millis();
+                let hint = u64::try_from(hint).unwrap();
+                back[usize::try_from((now + hint - 7_000) / 1_000).unwrap()] += 1;
+            }
+            assert!(flatness(&back, spread.again) <= 1.2, "{back:?}");
+        }
+        let mut late = Farewell::new(Timestamp::from_millis(0), spread, Vec::new());
+        assert_eq!(late.turn_away(Timestamp::from_millis(60_000)), Duration::ZERO);
     }
 
     #[test]

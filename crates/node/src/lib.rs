@@ -56,7 +56,7 @@ pub struct Node {
     /// Sessions that are not read because the node's credit was used up.
     starved: VecDeque<u64>,
     draining: bool,
-    /// The drain's goodbyes that are still to be said.
+    /// The drain's goodbyes, from its begin on.
     farewell: Option<Farewell>,
 }
 
@@ -200,9 +200,10 @@ impl Node {
     fn open(&mut self, now: Now, slot: u64, request: &Request, out: &mut Vec<Output>) {
         let route = self.here(slot);
         let refuse = |out: &mut Vec<Output>, response| out.push(Output::Wire { route, wire: Wire::Refuse(response) });
-        if self.draining {
+        if let Some(farewell) = &mut self.farewell {
             let mut response = Response::json(503, r#"{"error":"going away, come back soon"}"#);
-            response.headers.push(("retry-after", "1".to_owned()));
+            let seconds = farewell.turn_away(now.at).as_millis().div_ceil(1000).max(1);
+            response.headers.push(("retry-after", seconds.to_string()));
             return refuse(out, response);
         }
         let seed = self.config.seed.wrapping_add(slot.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -439,8 +440,8 @@ impl Node {
         }
         if let Some(at) = farewell.deadline() {
             self.timers.insert((at, Due::Farewell));
-            self.farewell = Some(farewell);
         }
+        self.farewell = Some(farewell);
     }
 
     /// Does everything that follows within this core, until nothing more does.

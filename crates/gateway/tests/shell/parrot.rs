@@ -17,11 +17,12 @@ pub(crate) struct Parrot {
     alarms: BTreeMap<Timestamp, Route>,
     /// What has ended, for whoever asks.
     endings: Vec<String>,
+    draining: bool,
 }
 
 impl Parrot {
     pub(crate) fn new(core: u8) -> Self {
-        Self { core, next: 0, open: BTreeMap::new(), alarms: BTreeMap::new(), endings: Vec::new() }
+        Self { core, next: 0, open: BTreeMap::new(), alarms: BTreeMap::new(), endings: Vec::new(), draining: false }
     }
 
     fn obey(&mut self, now: Now, route: Route, text: &str) -> Vec<Wire> {
@@ -59,6 +60,11 @@ impl Machine for Parrot {
     fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
         let mut wire = |route, wire| out.push(Output::Wire { route, wire });
         match input {
+            Input::Open { route, .. } if self.draining => {
+                let mut response = Response::json(503, r#"{"no":"going away"}"#);
+                response.headers.push(("retry-after", "1".to_owned()));
+                wire(route, Wire::Refuse(response));
+            }
             Input::Open { route, request } => match &*request.path {
                 "/refuse" => wire(route, Wire::Refuse(Response::json(401, r#"{"no":true}"#))),
                 "/silence" => {}
@@ -100,6 +106,7 @@ impl Machine for Parrot {
                 }
             }
             Input::Drain { .. } => {
+                self.draining = true;
                 for slot in self.open.keys() {
                     let route = Route { core: self.core, slot: *slot };
                     wire(route, Wire::Close { code: CloseCode::GOING_AWAY, reason: Reason::Drained });
