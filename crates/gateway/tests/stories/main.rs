@@ -23,7 +23,7 @@ use store::Memory;
 use transcript::check::Order;
 use transcript::play::{Failure, Mode, play_on};
 use transcript::story::{Act, Happen, Item, Story};
-use transcript::{run_folder_on, scene, world};
+use transcript::{run_folder, run_folder_on, scene, world};
 
 /// One core with all it could want, and two with pipes that cut every frame and peers that do not wait.
 const MANNERS: [Manner; 3] = [
@@ -118,6 +118,17 @@ fn every_story_of_every_dialect_holds_through_the_shell() {
         skipped.retain(left_out);
         assert_eq!(skipped, [""; 0], "not for the shell, and not in the list");
     }
+}
+
+/// What a World tells of itself, and what only a codec can be told: offences, control frames, losses.
+#[test]
+fn the_worlds_own_stories_and_the_codecs_hold_on_both() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let worlds = run_folder_on(here.join("../transcript/tests/stories"), in_every_manner);
+    worlds.expect_all_hold();
+    let ours = here.join("tests/stories/spec");
+    run_folder(&ours).expect_all_hold();
+    run_folder_on(&ours, in_every_manner).expect_all_hold();
 }
 
 /// A World has no writer and no settings: what it mirrors of them stays in step.
