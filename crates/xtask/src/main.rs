@@ -6,6 +6,7 @@
 //! in `tests/`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking to whoever runs it is this program's work")]
 
+mod autobahn;
 mod clients;
 mod demo;
 mod fuzz;
@@ -67,6 +68,15 @@ enum Task {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// Run the Autobahn test suite against our server, our client and the gateway itself
+    Autobahn {
+        /// How many cases
+        #[arg(value_enum, default_value = "core")]
+        extent: autobahn::Extent,
+        /// Judge only one of them; the page is not written then
+        #[arg(long, value_enum)]
+        only: Option<autobahn::Judged>,
+    },
     /// Install, or say how to install, what the other tasks need beyond Rust
     Tools,
 }
@@ -78,6 +88,10 @@ fn main() -> ExitCode {
     let (name, steps, failing) = match Arguments::parse().task {
         Task::Test { keep_going } => ("test", everything(), Failing::from_flag(keep_going)),
         Task::Check { keep_going } => ("check", style(), Failing::from_flag(keep_going)),
+        Task::Autobahn { extent, only } => {
+            let step = Step::doing("the Autobahn test suite", move || autobahn::run(extent, only));
+            ("autobahn", vec![step], Failing::Stop)
+        }
         Task::Clients => ("clients", real_clients(), Failing::Stop),
         Task::Zombies => ("zombies", vec![needed_tools(), release_build(), zombies()], Failing::Stop),
         Task::Storm => ("storm", vec![storm()], Failing::Stop),

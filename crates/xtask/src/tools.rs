@@ -123,7 +123,7 @@ fn python_packages() -> anyhow::Result<()> {
 }
 
 /// Does `work` unless `stamp` says it was done for the same wish.
-fn once_per(stamp: &Path, wanted: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn once_per(stamp: &Path, wanted: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     if fs::read_to_string(stamp).is_ok_and(|done| done == wanted) {
         return Ok(());
     }
@@ -131,7 +131,7 @@ fn once_per(stamp: &Path, wanted: &str, work: impl FnOnce() -> anyhow::Result<()
     fs::write(stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -142,13 +142,13 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// The trimmed standard output of a command that has to succeed.
-fn said(command: &mut Command) -> anyhow::Result<String> {
+pub(crate) fn said(command: &mut Command) -> anyhow::Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", line(command)))?;
     ensure!(output.status.success(), "`{}` ended with {}", line(command), output.status);
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
-fn loud(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn loud(command: &mut Command) -> anyhow::Result<()> {
     println!("$ {}", line(command));
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{}`", line(command)))?;
     ensure!(status.success(), "`{}` ended with {status}", line(command));
