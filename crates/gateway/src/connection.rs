@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use model::{CloseCode, Frame, Reason, Route};
+use model::{CloseCode, Frame, Now, Reason, Route};
 use node::{Ending, Input};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use websocket::{Close, Error, Limits, Message, Role};
@@ -283,7 +283,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Hands frames to the machine until there are no more, or none are wanted; how many bytes are left then.
+    ///
+    /// They came together: for the machine it is one moment, and what they leave for others leaves at the end.
     fn work(&mut self, bytes: &mut [u8]) -> Option<usize> {
+        let left = self.work_at(self.core.now(), bytes);
+        self.core.settle();
+        left
+    }
+
+    fn work_at(&mut self, now: Now, bytes: &mut [u8]) -> Option<usize> {
         let mut input = bytes;
         loop {
             let message = match self.codec.receive(&mut input) {
@@ -298,14 +306,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.core.counters().frames_in.add(1);
             let route = self.route;
             match &message {
-                Message::Text(text) => self.core.turn(Input::Frame { route, frame: Frame::Text(text) }),
+                Message::Text(text) => self.core.step(now, Input::Frame { route, frame: Frame::Text(text) }),
                 Message::Binary(_) if self.core.repeats_binary() => self.repeat(&message),
-                Message::Binary(bytes) => self.core.turn(Input::Frame { route, frame: Frame::Binary(bytes) }),
+                Message::Binary(bytes) => self.core.step(now, Input::Frame { route, frame: Frame::Binary(bytes) }),
                 Message::Ping(_) => {
                     self.answer(&message);
-                    self.core.turn(Input::Frame { route, frame: Frame::Ping });
+                    self.core.step(now, Input::Frame { route, frame: Frame::Ping });
                 }
-                Message::Pong(_) => self.core.turn(Input::Frame { route, frame: Frame::Pong }),
+                Message::Pong(_) => self.core.step(now, Input::Frame { route, frame: Frame::Pong }),
                 Message::Close(_) => {
                     self.answer(&message);
                     self.gone(Ending { reason: Reason::PeerClosed, completed: false });

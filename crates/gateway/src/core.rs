@@ -184,9 +184,14 @@ impl Core {
 
     /// One input, and everything that follows from it.
     pub(crate) fn turn(&self, input: Input<'_>) {
+        self.step(self.now(), input);
+        self.settle();
+    }
+
+    /// One of several inputs of one moment, such as frames that came together; [`Core::settle`] comes after the last.
+    pub(crate) fn step(&self, now: Now, input: Input<'_>) {
         let route = route_of(&input);
         let mut outputs = self.outputs.take();
-        let now = self.now();
         let handled = catch_unwind(AssertUnwindSafe(|| {
             self.machine.borrow_mut().handle(now, input, &mut outputs);
         }));
@@ -198,7 +203,6 @@ impl Core {
         }
         outputs.shrink_to(SLICE * 16);
         self.outputs.replace(outputs);
-        self.settle();
     }
 
     /// The machine broke in the middle of a turn. Its outputs are gone; the connection it was for is closed.
@@ -265,7 +269,7 @@ impl Core {
     }
 
     /// What a turn leaves for others leaves now: one batch and one wake each.
-    fn settle(&self) {
+    pub(crate) fn settle(&self) {
         for (batch, inbox) in self.mail.borrow_mut().iter_mut().zip(&self.house.inboxes) {
             inbox.deliver(batch);
         }

@@ -243,7 +243,9 @@ impl Node {
         }
         self.scratch = outputs;
         self.arm_slot(id);
-        self.queue.push_back(Work::Line(id));
+        if !self.slots.get(id).is_some_and(Slot::is_quiet) {
+            self.queue.push_back(Work::Line(id));
+        }
     }
 
     /// Does one thing a session says; what it says after its end is not heard.

@@ -142,6 +142,11 @@ impl Slot {
         self.line.is_empty() && self.asks.len() < asks_most
     }
 
+    /// Whether nothing waits in it and nothing is waited for: there is nothing to look after.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.line.is_empty() && self.asks.is_empty() && !self.paused
+    }
+
     /// Notes an ask that will be answered.
     pub(crate) fn asked(&mut self, id: AskId, ask: &Ask) -> usize {
         let size = size(ask);

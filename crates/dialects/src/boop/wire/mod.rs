@@ -105,6 +105,11 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     #[serde(transparent)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    // It has been read as JSON before: between two quotes, only a backslash makes it another text than it looks.
+    let plain = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(plain) = plain.filter(|plain| !plain.contains('\\')) {
+        return Some(Cow::Borrowed(plain));
+    }
     serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
 }
 
