@@ -153,9 +153,11 @@ impl Client {
         self.pipe = None;
     }
 
-    /// What is wrong when nothing moves any more within an instant.
-    pub(crate) fn at_rest(&self) -> Option<String> {
+    /// What is wrong when nothing moves any more within an instant and the gateway has `read` everything.
+    pub(crate) fn at_rest(&self, read: bool) -> Option<String> {
         let wrong = match self.stage {
+            Stage::Open if read && !self.pings.is_empty() => "a ping is not answered",
+            Stage::Open if read && !self.unsent.is_empty() => "the gateway does not read",
             Stage::Said => "everything is said, and the gateway does not end the stream",
             _ if self.leaves && self.pipe.is_some() => "the gateway does not read what was sent before the loss",
             Stage::Asked | Stage::Open | Stage::Deaf | Stage::Over => return None,

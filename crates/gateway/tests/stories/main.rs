@@ -131,6 +131,25 @@ fn the_worlds_own_stories_and_the_codecs_hold_on_both() {
     run_folder_on(&ours, in_every_manner).expect_all_hold();
 }
 
+#[test]
+fn what_does_not_hold_fails_here_too() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/spec/silence.txt");
+    let text = std::fs::read_to_string(file).unwrap();
+    let failed = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        let story = transcript::parse("story.txt", &text.replace(from, to)).unwrap();
+        in_every_manner(&story).expect_err(from).why
+    };
+    assert!(failed("@ +1ms\n", "@ +2ms\n").starts_with("`@ +2ms` sleeps past what comes at `@ +1ms`"));
+    assert_eq!(failed("@ +9s999ms\n@", "@ +9s998ms\n@"), "it did not come");
+    assert_eq!(failed("deaf< close 4408 silent_before_login\n", ""), "it came and is not written");
+    assert_eq!(
+        failed("deaf< close 4408", "deaf< close 4409"),
+        "expected \"4409 silent_before_login\", got \"4408 silent_before_login\""
+    );
+    assert_eq!(failed("@ +3s", "@ +2s999ms"), "the socket of `deaf` is still there");
+}
+
 /// A World has no writer and no settings: what it mirrors of them stays in step.
 #[test]
 fn the_worlds_numbers_are_the_shells() {

@@ -256,8 +256,9 @@ impl Theatre for Shell {
         for _ in 0..MAX_ROUNDS {
             self.hand_in();
             if !self.indoors().store_works() {
+                let read = !self.record.borrow().pauses_now();
                 for (index, client) in self.clients.iter().enumerate() {
-                    let wrong = client.at_rest().map(|wrong| format!("at peer {index}: {wrong}"));
+                    let wrong = client.at_rest(read).map(|wrong| format!("at peer {index}: {wrong}"));
                     self.broken.extend(wrong);
                 }
                 return;

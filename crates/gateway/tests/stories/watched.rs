@@ -2,7 +2,7 @@
 //! contract: one opening, nothing after the end, exactly one end.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use gateway::Machine;
@@ -16,6 +16,8 @@ pub(crate) struct Record {
     pub(crate) broken: Vec<String>,
     /// Connections the nodes know: whether frames may still come.
     routes: BTreeMap<Route, Hears>,
+    /// Those of them that are not to be read.
+    paused: BTreeSet<Route>,
 }
 
 pub(crate) enum Public {
@@ -37,12 +39,20 @@ impl Record {
         self.routes.len()
     }
 
+    /// Whether a connection is not to be read now.
+    pub(crate) fn pauses_now(&self) -> bool {
+        !self.paused.is_empty()
+    }
+
     fn takes(&mut self, input: &Input<'_>) {
         let wrong = match input {
             Input::Open { route, .. } => match self.routes.insert(*route, Hears::Nothing) {
                 None => return,
                 Some(_) => format!("{route:?} was opened twice"),
             },
+            Input::Frame { route, .. } if self.paused.contains(route) => {
+                format!("{input:?} while it is not to be read")
+            }
             Input::Frame { route, .. } | Input::Fault { route, .. } => match self.routes.get(route) {
                 Some(Hears::Frames) => return,
                 hears => format!("{input:?} for a connection that hears {hears:?}"),
@@ -52,7 +62,10 @@ impl Record {
                 None => format!("{input:?} for a connection that is over"),
             },
             Input::Gone { route, .. } => match self.routes.remove(route) {
-                Some(_) => return,
+                Some(_) => {
+                    self.paused.remove(route);
+                    return;
+                }
                 None => format!("{route:?} is gone, and was over or never there"),
             },
             Input::Wake
@@ -72,7 +85,9 @@ impl Record {
                 Wire::Accept => drop(self.routes.insert(*route, Hears::Frames)),
                 Wire::Refuse(_) => drop(self.routes.remove(route)),
                 Wire::Close { .. } => drop(self.routes.insert(*route, Hears::Close)),
-                Wire::Send { .. } | Wire::Ping | Wire::Limit(_) | Wire::Pause | Wire::Resume => {}
+                Wire::Pause => drop(self.paused.insert(*route)),
+                Wire::Resume => drop(self.paused.remove(route)),
+                Wire::Send { .. } | Wire::Ping | Wire::Limit(_) => {}
             },
             Output::Event(event) => self.public.push(Public::Event(event.clone())),
             Output::Note(note) => self.public.push(Public::Note(note.clone())),
