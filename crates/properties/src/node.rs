@@ -80,8 +80,8 @@ struct Heard {
     accepted: bool,
     logged_in: bool,
     closed: bool,
-    /// Ids of well-formed wishes that were said after the login.
-    wished: BTreeSet<String>,
+    /// Well-formed wishes that were said after the login, by id.
+    wished: BTreeMap<String, u32>,
     /// Messages by the context they name.
     about: BTreeMap<String, u32>,
     /// Outcomes by context.
@@ -272,7 +272,7 @@ impl Stage {
             && heard.logged_in
             && self.world.life(socket) == Life::Open
         {
-            heard.wished.insert(key.to_owned());
+            *heard.wished.entry(key.to_owned()).or_default() += 1;
         }
         self.world.send(socket, Sent::Text(frame.to_string()));
     }
@@ -308,7 +308,7 @@ impl Stage {
                             let peer = PEERS.iter().find(|peer| peer.0 == heard.letter);
                             heard.logged_in
                                 && !heard.closed
-                                && peer.is_some_and(|peer| peer.2 == Role::Requester && peer.4 == event.group.as_str())
+                                && peer.is_some_and(|peer| peer.2 == Role::Requester && peer.4 == event.group.name())
                         };
                         let owner = self.heard.iter().filter(vendor).map(|(socket, _)| *socket).next_back();
                         let before = self.accepted.insert(operation, owner);
@@ -379,7 +379,7 @@ impl Stage {
                 panic!("{about} has no outcome: its deadline passed in silence")
             };
             paid += u64::from(&*row.kind == "payment" && outcome.kind() == OutcomeKind::Completed);
-            let told = told.get(&(row.group.as_str(), row.key.as_str())).copied().unwrap_or(0);
+            let told = told.get(&(row.group.name(), row.key.as_str())).copied().unwrap_or(0);
             assert!(told <= 1 || self.disturbed, "the outcome of {about} was told {told} times");
             let Some(owner) = self.accepted.get(&row.id) else {
                 assert!(self.disturbed, "{about} was stored and nobody heard of it");
@@ -392,8 +392,12 @@ impl Stage {
             }
         }
         for (socket, heard) in &self.heard {
-            for key in heard.wished.iter().filter(|_| self.world.life(*socket) == Life::Open) {
-                assert!(heard.about.contains_key(key), "a vendor that stayed was told nothing about {key}");
+            for (key, wished) in heard.wished.iter().filter(|_| self.world.life(*socket) == Life::Open) {
+                let about = heard.about.get(key).copied().unwrap_or(0);
+                assert!(
+                    about >= *wished,
+                    "a vendor that stayed wished {wished} times for {key} and was told {about} times"
+                );
             }
         }
         let accounts = self.memory.accounts().expect("memory can be read");
