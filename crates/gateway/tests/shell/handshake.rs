@@ -63,6 +63,104 @@ fn only_a_right_handshake_passes() {
 }
 
 #[test]
+fn tokens_are_found_in_lists_and_in_repeated_headers() {
+    let running = start(|_| {});
+    let table = [
+        changed("Upgrade", "Upgrade: h2c, WEBSOCKET"),
+        changed("Upgrade", "Upgrade: h2c\r\nUpgrade: websocket"),
+        changed("Connection", "connection: keep-alive ,\tUPGRADE "),
+        changed("Connection", "Connection: keep-alive\r\nConnection: upgrade"),
+        changed("GET", "GET http://gate/echo?q=1 HTTP/1.1"),
+        changed("Host", "Host: gate\r\nContent-Length: 0"),
+        changed("Host", "Host: gate\r\nSec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: chat"),
+    ];
+    for request in table {
+        let mut peer = Peer::connect(running.addresses()[0]);
+        peer.send(request.as_bytes());
+        let answer = peer.answer();
+        assert_eq!(answer.status, 101, "{request}\n{answer:?}");
+        for never_agreed in ["sec-websocket-extensions", "sec-websocket-protocol"] {
+            assert_eq!(answer.header(never_agreed), None, "{answer:?}");
+        }
+        peer.say("hi");
+        assert_eq!(peer.hear(), "hi");
+    }
+}
+
+#[test]
+fn what_is_nearly_right_is_refused_with_what_would_be_right() {
+    let running = start(|_| {});
+    let key = |value: &str| changed("Sec-WebSocket-Key", &format!("Sec-WebSocket-Key: {value}"));
+    let version = |value: &str| changed("Sec-WebSocket-Version", &format!("Sec-WebSocket-Version: {value}"));
+    let table = [
+        (changed("GET", "PUT /echo HTTP/1.1"), 405, "method_not_get"),
+        (changed("GET", "get /echo HTTP/1.1"), 405, "method_not_get"),
+        (changed("GET", "OPTIONS /echo HTTP/1.1"), 405, "method_not_get"),
+        (changed("GET", "GET /echo HTTP/1.0"), 400, "http_version"),
+        (changed("Upgrade", ""), 426, "upgrade_missing"),
+        (changed("Upgrade", "Upgrade: websockets"), 426, "upgrade_missing"),
+        (changed("Upgrade", "Upgrade: websocket/13"), 426, "upgrade_missing"),
+        (changed("Connection", ""), 400, "connection_missing"),
+        (changed("Connection", "Connection: not-upgrade"), 400, "connection_missing"),
+        (version("013"), 426, "version_unsupported"),
+        (version("13, 8"), 426, "version_unsupported"),
+        (version("14"), 426, "version_unsupported"),
+        (changed("Host", "Host:"), 400, "host_missing"),
+        (changed("Host", "Host: gate\r\nHost: gate"), 400, "host_repeated"),
+        (changed("Host", "Host: gate\r\nTransfer-Encoding: chunked"), 400, "body_present"),
+        (key(""), 400, "key_invalid"),
+        // 15 bytes, 17 bytes, 16 without padding, and a letter that is none.
+        (key("MDEyMzQ1Njc4OWFiY2Rl"), 400, "key_invalid"),
+        (key("MDEyMzQ1Njc4OWFiY2RlZmc="), 400, "key_invalid"),
+        (key("dGhlIHNhbXBsZSBub25jZQ"), 400, "key_invalid"),
+        (key("dGhlIHNhbXBsZSBub25j_Q=="), 400, "key_invalid"),
+        (key(&format!("{KEY}\r\nSec-WebSocket-Key: {KEY}")), 400, "key_repeated"),
+    ];
+    for (request, status, name) in table {
+        let mut peer = Peer::connect(running.addresses()[0]);
+        peer.send(request.as_bytes());
+        let answer = peer.answer();
+        assert_eq!(answer.status, status, "{request}\n{answer:?}");
+        assert!(answer.body.contains(name), "{request}\n{answer:?}");
+        let told = match status {
+            405 => ("allow", Some("GET")),
+            426 => ("sec-websocket-version", Some("13")),
+            _ => ("sec-websocket-accept", None),
+        };
+        assert_eq!(answer.header(told.0), told.1, "{request}\n{answer:?}");
+        assert!(peer.hear_end(), "a refused upgrade ends the connection properly: {request}");
+    }
+}
+
+#[test]
+fn after_a_refusal_nothing_of_the_same_packet_is_listened_to() {
+    let running = start(|_| {});
+    let mut peer = Peer::connect(running.addresses()[0]);
+    let mut bytes = changed("Sec-WebSocket-Version", "Sec-WebSocket-Version: 8").into_bytes();
+    bytes.extend(text("taken for a request"));
+    bytes.extend(request("/greeting").into_bytes());
+    peer.send(&bytes);
+    assert_eq!(peer.answer().status, 426);
+    assert!(peer.hear_end(), "one answer and no greeting");
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte_and_the_first_frame_with_its_end() {
+    let running = start(|_| {});
+    let mut peer = Peer::connect(running.addresses()[0]);
+    let request = request("/echo").into_bytes();
+    let (last, slowly) = request.split_last().unwrap();
+    for byte in slowly {
+        peer.send(&[*byte]);
+    }
+    let mut bytes = vec![*last];
+    bytes.extend(text("at once"));
+    peer.send(&bytes);
+    assert_eq!(peer.answer().status, 101);
+    assert_eq!(peer.hear(), "at once");
+}
+
+#[test]
 fn frames_in_the_packet_of_the_request_are_heard() {
     let running = start(|_| {});
     let mut peer = Peer::connect(running.addresses()[0]);
