@@ -24,10 +24,13 @@ pub(crate) fn table(options: &Options, sets: &[Set]) -> String {
     let mut extraction: Vec<f64> = sets.iter().flat_map(|set| set.extract_ms.iter().copied()).collect();
     extraction.sort_by(f64::total_cmp);
     let at = |part: usize| extraction[(extraction.len() - 1) * part / 100];
-    row("extraction, 256 x 288 (median, 95 %, most)", format!("{:.1}, {:.1}, {:.1} ms", at(50), at(95), at(100)));
+    row(
+        "extraction, 256 x 288 (least, median, 95 %, most)",
+        format!("{:.1}, {:.1}, {:.1}, {:.1} ms", at(0), at(50), at(95), at(100)),
+    );
     for (stage, times) in Stages::together(sets) {
         let at = |part: usize| times[(times.len() - 1) * part / 100];
-        row(&format!("— {stage} (median, 95 %)"), format!("{:.2}, {:.2} ms", at(50), at(95)));
+        row(&format!("— {stage} (least, median, 95 %)"), format!("{:.2}, {:.2}, {:.2} ms", at(0), at(50), at(95)));
     }
     row("preparing a print for matching", format!("{:.0} us", mean(&|set| set.prepare_us)));
     row("template of three views, written and read", templates(&sets[1]));
@@ -57,7 +60,7 @@ pub(crate) fn table(options: &Options, sets: &[Set]) -> String {
     row("search results that differ from comparing one by one", differences);
     row("memory of the gallery, a view", format!("{} B", gallery.size_bytes() / (gallery.len() * 3)));
     let most = sets.iter().flat_map(|set| &set.prints).map(minutiae::matcher::Print::size_bytes).max().unwrap_or(0);
-    row("memory of the largest view", format!("{most} B"));
+    row("memory of the largest print", format!("{most} B"));
     out
 }
 

@@ -15,7 +15,7 @@ use crate::template::{Minutia, View};
 pub const MAX_SPOTS: usize = 64;
 /// No print takes more memory than this.
 ///
-/// Up to 45 minutiae keep their surroundings. With more the least clear of them go without, down
+/// Up to 44 minutiae keep their surroundings. With more the least clear of them go without, down
 /// to 42 of 64: they still count when the prints lie on each other.
 pub const MAX_PRINT_BYTES: usize = 2048;
 
@@ -342,7 +342,7 @@ mod tests {
             print.unpack(&mut spots);
             assert_eq!(spots.len(), usize::from(count).min(MAX_SPOTS));
             let discs = discs_of(spots.len());
-            assert!(discs == spots.len().min(45) || discs >= 42, "{count} minutiae: {discs} discs");
+            assert!(discs == spots.len().min(44) || (42..44).contains(&discs), "{count} minutiae: {discs} discs");
             // who goes without is the least clear
             assert!(spots[discs..].iter().all(|spot| spot.known == 0 && spot.quality <= spots[0].quality));
         }
