@@ -129,6 +129,39 @@ fn a_revoked_key_ends_its_sessions_within_a_second() {
 }
 
 #[test]
+fn a_proxy_that_answers_pings_keeps_nobody_alive() {
+    let store = Memory::new();
+    store.clone().add_credentials(&[credential("vendor", Role::Requester, None)]).unwrap();
+    let mut gateway = Gateway::new(vec!["127.0.0.1:0".parse().unwrap()]);
+    gateway.settings.cores = 1;
+    gateway.settings.close_wait = Duration::from_millis(300);
+    let mut plan = plan();
+    let silent_after = Duration::from_secs(1);
+    let boop = &mut std::sync::Arc::make_mut(&mut plan.dialects).boop;
+    std::sync::Arc::make_mut(boop).silent_after = silent_after;
+    let boxed: Box<dyn Store> = Box::new(store);
+    let running = gateway.start(Storage::from(boxed), plan).unwrap();
+    assert!(running.wait_ready(Duration::from_secs(5)));
+    let shop = Shop { running, store: Memory::new() };
+    let began = Instant::now();
+    let mut vendor = shop.vendor();
+    // From here on nobody is there but a proxy, which answers whatever pings come.
+    let close = loop {
+        match vendor.message() {
+            Some(Message::Ping(payload)) => vendor.send(&frame(&Message::Pong(payload))),
+            Some(Message::Close(close)) => break close.code().map(CloseCode::get),
+            other => panic!("expected a close, got {other:?}"),
+        }
+    };
+    assert_eq!(close, Some(4408));
+    assert!(began.elapsed() >= silent_after, "{:?}", began.elapsed());
+    drop(vendor);
+    eventually("it is counted", || {
+        shop.running.metrics().contains(r#"tillgate_closes_total{dialect="boop",reason="silent"} 1"#)
+    });
+}
+
+#[test]
 fn wrong_keys_and_wrong_frames_end_with_their_codes() {
     let shop = Shop::open(|_| {});
     let mut peer = Peer::open(shop.address(), "/ws/vendor");

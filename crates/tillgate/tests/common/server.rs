@@ -62,6 +62,11 @@ impl Server {
         (status, began.elapsed())
     }
 
+    /// Sends a signal that does not end it.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
