@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::StoreError;
 
@@ -11,6 +12,9 @@ use crate::StoreError;
 const DATA: &str = "tillgate.db";
 /// The file whose lock says that a gateway uses the folder.
 const LOCK: &str = "tillgate.lock";
+/// How often, and after which pauses, a lock that is held is tried again before it is refused.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Makes the folder, if need be, and the empty database file in it. SQLite gives its other files the same mode.
 pub(super) fn prepare(folder: &Path) -> Result<PathBuf, StoreError> {
@@ -33,6 +37,18 @@ pub(super) fn try_lock(folder: &Path) -> Result<Option<File>, StoreError> {
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(failed(&path, &error)),
     }
+}
+
+/// Takes the folder's lock, with a little patience: a process that was just killed, or one that is being born from this
+/// one and still holds copies of its files, has it for a moment longer.
+pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
+    for _ in 0..LOCK_TRIES {
+        if let Some(file) = try_lock(folder)? {
+            return Ok(file);
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    try_lock(folder)?.ok_or_else(|| locked(folder))
 }
 
 /// The refusal of a second gateway.

@@ -66,7 +66,7 @@ impl Sqlite {
     /// not for this version, [`StoreError::Unavailable`] when the disk or the permissions refuse.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let path = folder::prepare(folder)?;
-        let lock = folder::try_lock(folder)?.ok_or_else(|| folder::locked(folder))?;
+        let lock = folder::lock(folder)?;
         let mut db = connect(&path)?;
         schema::migrate(&mut db, folder)?;
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(Fault::Sql)?;
