@@ -298,7 +298,16 @@ impl Home {
         let State::Live(live) = std::mem::replace(&mut self.state, State::Loading) else { return };
         self.first_batch = live.batch + 1;
         step.out.push(Output::Note(Note::CommitFailed { partition: self.id, error }));
-        for to in live.engine.routes() {
+        // A session that was displaced is none of the engine's any more, and what would have told it so is dropped here.
+        let mut routes = live.engine.routes();
+        for (_, said) in &live.held {
+            if let Said::Tell { to, .. } = said
+                && !routes.contains(to)
+            {
+                routes.push(*to);
+            }
+        }
+        for to in routes {
             step.said.push_back(Said::Tell { to, ask: None, tell: Tell::Reloaded });
         }
         self.lines.clear();
