@@ -29,7 +29,7 @@ const MAX_LEN: &str = "-max_len=4096";
 /// One input may take so long, in seconds, and so much memory, in megabytes.
 const LIMITS: [&str; 2] = ["-timeout=20", "-rss_limit_mb=2048"];
 /// Committed files of one target at most.
-const MAX_FILES: usize = 40;
+const MAX_FILES: usize = 55;
 /// How long a finding is shortened, in seconds.
 const SHORTEN: &str = "-max_total_time=30";
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
+
 use super::raw::{Heard, Key, Peer, frame, login, request};
 
 /// Between two goes of one peer.
@@ -23,6 +25,8 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// How many do it beside each other.
     pub(crate) peers: usize,
+    /// Names each of them has: one that was cut for sending too much is still known a minute later.
+    names: usize,
     act: fn(&Go<'_>) -> anyhow::Result<()>,
 }
 
@@ -34,33 +38,44 @@ struct Go<'a> {
 }
 
 /// Every way there is.
-pub(crate) const KINDS: [Kind; 26] = [
-    Kind { name: "never reads", peers: 2, act: |go| go.slow(Reads::Never) },
-    Kind { name: "reads a byte a second", peers: 2, act: |go| go.slow(Reads::AByteASecond) },
-    Kind { name: "sends its login a byte a second", peers: 1, act: |go| go.drip(Drips::Login) },
-    Kind { name: "sends its request a byte a second", peers: 1, act: |go| go.drip(Drips::Request) },
-    Kind { name: "claims 4 GB before login", peers: 1, act: |go| go.early(&claim()) },
-    Kind { name: "claims 4 GB after login", peers: 1, act: |go| go.late(&claim()) },
-    Kind { name: "opens and says nothing", peers: 1, act: |go| go.mute() },
-    Kind { name: "upgrades and says nothing", peers: 1, act: |go| go.early(&[]) },
-    Kind { name: "floods with pings", peers: 2, act: |go| go.flood(&frame(0x89, &[b'x'; 125]), 3_000) },
-    Kind { name: "floods with JSON pings", peers: 1, act: |go| go.flood(&frame(0x81, br#"{"type":"ping"}"#), 3_000) },
-    Kind { name: "takes over the same name", peers: 3, act: |go| go.late(&[]) },
-    Kind { name: "shuts its half", peers: 1, act: |go| go.half() },
-    Kind { name: "endless fragments", peers: 1, act: |go| go.fragments(b"a") },
-    Kind { name: "endless empty fragments", peers: 1, act: |go| go.fragments(b"") },
-    Kind { name: "invalid UTF-8", peers: 1, act: |go| go.late(&frame(0x81, b"\xc0\xaf")) },
-    Kind { name: "no JSON", peers: 1, act: |go| go.late(&frame(0x81, b"hello").repeat(20)) },
-    Kind { name: "10,000 contexts at once", peers: 1, act: |go| go.contexts() },
-    Kind { name: "logs in twice", peers: 1, act: |go| go.late(&frame(0x81, login(go.key).as_bytes()).repeat(5)) },
-    Kind { name: "a wrong key", peers: 1, act: |go| go.early(&frame(0x81, &WRONG)) },
-    Kind { name: "frames after its close", peers: 1, act: |go| go.after_close() },
-    Kind { name: "binary", peers: 1, act: |go| go.late(&frame(0x82, b"\0\x01")) },
-    Kind { name: "oversize before login", peers: 1, act: |go| go.early(&frame(0x81, &[b' '; 5_000])) },
-    Kind { name: "oversize after login", peers: 1, act: |go| go.late(&frame(0x81, &[b' '; 70_000])) },
-    Kind { name: "unmasked, reserved, control in pieces", peers: 1, act: |go| go.protocol() },
-    Kind { name: "no HTTP, or none that is served", peers: 1, act: |go| go.no_http() },
-    Kind { name: "gone without a word", peers: 1, act: |go| go.reset() },
+pub(crate) const KINDS: [Kind; 27] = [
+    Kind { name: "never reads", peers: 2, names: 6, act: |go| go.slow(Reads::Never) },
+    Kind { name: "reads a byte a second", peers: 2, names: 6, act: |go| go.slow(Reads::AByteASecond) },
+    Kind { name: "sends its login a byte a second", peers: 1, names: 1, act: |go| go.drip(Drips::Login) },
+    Kind { name: "sends its request a byte a second", peers: 1, names: 1, act: |go| go.drip(Drips::Request) },
+    Kind { name: "claims 4 GB before login", peers: 1, names: 1, act: |go| go.early(&claim()) },
+    Kind { name: "claims 4 GB after login", peers: 1, names: 1, act: |go| go.late(&claim()) },
+    Kind { name: "opens and says nothing", peers: 1, names: 1, act: |go| go.mute() },
+    Kind { name: "upgrades and says nothing", peers: 1, names: 1, act: |go| go.early(&[]) },
+    Kind { name: "floods with pings", peers: 2, names: 1, act: |go| go.flood(&frame(0x89, &[b'x'; 125]), 3_000) },
+    Kind {
+        name: "floods with JSON pings",
+        peers: 1,
+        names: 1,
+        act: |go| go.flood(&frame(0x81, br#"{"type":"ping"}"#), 3_000),
+    },
+    Kind { name: "takes over the same name", peers: 3, names: 1, act: |go| go.late(&[]) },
+    Kind { name: "fights for the same name, alive", peers: 3, names: 1, act: |go| go.rival() },
+    Kind { name: "shuts its half", peers: 1, names: 1, act: |go| go.half() },
+    Kind { name: "endless fragments", peers: 1, names: 1, act: |go| go.fragments(b"a") },
+    Kind { name: "endless empty fragments", peers: 1, names: 1, act: |go| go.fragments(b"") },
+    Kind { name: "invalid UTF-8", peers: 1, names: 1, act: |go| go.late(&frame(0x81, b"\xc0\xaf")) },
+    Kind { name: "no JSON", peers: 1, names: 1, act: |go| go.late(&frame(0x81, b"hello").repeat(20)) },
+    Kind { name: "10,000 contexts at once", peers: 1, names: 1, act: |go| go.contexts() },
+    Kind {
+        name: "logs in twice",
+        peers: 1,
+        names: 1,
+        act: |go| go.late(&frame(0x81, login(go.key).as_bytes()).repeat(5)),
+    },
+    Kind { name: "a wrong key", peers: 1, names: 1, act: |go| go.early(&frame(0x81, &WRONG)) },
+    Kind { name: "frames after its close", peers: 1, names: 1, act: |go| go.after_close() },
+    Kind { name: "binary", peers: 1, names: 1, act: |go| go.late(&frame(0x82, b"\0\x01")) },
+    Kind { name: "oversize before login", peers: 1, names: 1, act: |go| go.early(&frame(0x81, &[b' '; 5_000])) },
+    Kind { name: "oversize after login", peers: 1, names: 1, act: |go| go.late(&frame(0x81, &[b' '; 70_000])) },
+    Kind { name: "unmasked, reserved, control in pieces", peers: 1, names: 1, act: |go| go.protocol() },
+    Kind { name: "no HTTP, or none that is served", peers: 1, names: 1, act: |go| go.no_http() },
+    Kind { name: "gone without a word", peers: 1, names: 1, act: |go| go.reset() },
 ];
 
 const WRONG: [u8; 59] = *br#"{"type":"authenticate","vendor_id":"nobody","api_key":"sk"}"#;
@@ -105,6 +120,22 @@ impl Go<'_> {
         Ok(())
     }
 
+    /// Takes a name and lets go of it properly when another takes it.
+    fn rival(&self) -> anyhow::Result<()> {
+        let mut peer = self.key.enter(self.at)?;
+        while self.goes_on() {
+            match peer.hear(Duration::from_secs(1)) {
+                Heard::Close { .. } => {
+                    peer.goodbye();
+                    break;
+                }
+                Heard::End => break,
+                Heard::Text(_) | Heard::Control | Heard::Nothing => {}
+            }
+        }
+        Ok(())
+    }
+
     fn mute(&self) -> anyhow::Result<()> {
         Peer::connect(self.at)?.ends_within(END);
         Ok(())
@@ -133,7 +164,7 @@ impl Go<'_> {
                 peer.stream.read_exact(&mut [0])?;
                 read = Instant::now();
             }
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(5));
         }
         Ok(())
     }
@@ -269,16 +300,20 @@ impl Mob {
             mob.goes.push((kind.name, Arc::clone(&goes)));
             let mut shared = None;
             for _ in 0..kind.peers {
-                let key = match (&shared, kind.name.contains("same name")) {
-                    (Some(key), true) => Key::clone(key),
-                    _ => keys.next().cloned().unwrap_or_else(|| panic!("too few keys for {}", kind.name)),
+                let own: Vec<Key> = match (&shared, kind.name.contains("same name")) {
+                    (Some(own), true) => Vec::clone(own),
+                    _ => keys.by_ref().take(kind.names).cloned().collect(),
                 };
-                shared = Some(key.clone());
+                ensure!(own.len() == kind.names, "too few keys for a peer that {}", kind.name);
+                shared = Some(own.clone());
                 let (stop, goes, act) = (Arc::clone(&stop), Arc::clone(&goes), kind.act);
                 mob.threads.push(thread::Builder::new().spawn(move || {
-                    while !stop.load(Relaxed) {
+                    for key in own.iter().cycle() {
+                        if stop.load(Relaxed) {
+                            break;
+                        }
                         // How a go ends is the server's to say, and counted there.
-                        let _ = act(&Go { at, key: &key, stop: &stop });
+                        let _ = act(&Go { at, key, stop: &stop });
                         goes.fetch_add(1, Relaxed);
                         thread::sleep(REST);
                     }
@@ -310,5 +345,5 @@ pub(crate) fn spam(mut peer: Peer, stop: &AtomicBool) {
 
 /// How many keys the mob needs.
 pub(crate) fn keys_needed() -> usize {
-    KINDS.iter().map(|kind| kind.peers).sum()
+    KINDS.iter().map(|kind| kind.peers * kind.names).sum()
 }

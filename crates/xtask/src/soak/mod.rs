@@ -13,7 +13,6 @@ mod raw;
 mod well;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -52,9 +51,8 @@ pub(crate) struct Plan {
 
 /// The whole run.
 pub(crate) fn run(plan: Plan) -> anyhow::Result<()> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
     let (mut pairs, mut mob_keys, mut slow_keys) = (Vec::new(), Vec::new(), Vec::new());
-    let mut house = House::start(target.join("release/tillgate"), |keys| {
+    let mut house = House::start(crate::clients::binary()?, |keys| {
         for vendor in keys.vendors("well", PAIRS)? {
             let scanner = keys.scanner(&format!("glass-of-{}", vendor.subject), &vendor.subject)?;
             pairs.push((vendor, scanner));
@@ -227,6 +225,7 @@ fn ends(house: &House) -> anyhow::Result<()> {
     );
     println!("closes: {}", list(&closes));
     println!("upgrades refused: {}", list(&metrics.by("tillgate_upgrades_refused_total", "reason")));
+    println!("logins refused: {}", list(&metrics.by("tillgate_logins_refused_total", "denied")));
     let page = std::fs::read_to_string(crate::root().join("docs/codes.md"))?;
     let unknown: Vec<&String> = closes.keys().filter(|reason| !page.contains(&format!("`{reason}`"))).collect();
     ensure!(unknown.is_empty(), "closes without a reason that docs/codes.md knows: {unknown:?}");
@@ -235,7 +234,8 @@ fn ends(house: &House) -> anyhow::Result<()> {
     for never in ["fault", "reloaded"] {
         ensure!(!closes.contains_key(never), "connections ended for {never}: {}", list(&closes));
     }
-    for wanted in ["slow", "silent_before_login", "displaced", "too_much", "malformed", "binary", "bad_text", "too_big"]
+    for wanted in
+        ["slow", "silent_before_login", "displaced", "damped", "too_much", "malformed", "binary", "bad_text", "too_big"]
     {
         ensure!(closes.contains_key(wanted), "no connection ended for {wanted}: the hostile peers were too kind");
     }
