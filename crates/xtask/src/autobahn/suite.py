@@ -120,12 +120,13 @@ class GatewayProtocol(SuiteProtocol):
         if opcode == BINARY:
             self.sent_binary = True
         if opcode in (TEXT, BINARY):
-            self.unfinished = [opcode, []]
+            self.unfinished, self.length = (opcode, []), 0
         elif opcode != 0 or self.unfinished is None:
             return
         kind, pieces = self.unfinished
         pieces.append(payload)
-        self.longest = max(self.longest, sum(len(piece) for piece in pieces))
+        self.length += len(payload)
+        self.longest = max(self.longest, self.length)
         if fin:
             self.unfinished = None
             if kind == TEXT:
