@@ -1,4 +1,4 @@
-//! What a story is played on: the pure [`World`](crate::world::World), or the shell with its codec and its HTTP.
+//! What a story is played on: the pure [`World`], or the shell with its codec and its HTTP.
 //!
 //! Both hand in what peers do and hand out what came, at instants that only [`Theatre::advance`] moves. What a story
 //! says must not depend on which of them it is played on.
