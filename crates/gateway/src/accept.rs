@@ -355,6 +355,71 @@ mod tests {
         assert_eq!(house.sockets(), 0);
     }
 
+    /// Notes whose text comes when.
+    #[derive(Default)]
+    struct Ledger {
+        routes: u64,
+        heard: Rc<RefCell<Vec<u64>>>,
+    }
+
+    impl Machine for Ledger {
+        fn route(&mut self) -> Route {
+            self.routes += 1;
+            Route { core: 0, slot: self.routes }
+        }
+
+        fn handle(&mut self, _: Now, input: Input<'_>, out: &mut Vec<Output>) {
+            match input {
+                Input::Open { route, .. } => out.push(Output::Wire { route, wire: Wire::Accept }),
+                Input::Frame { route, frame: Frame::Text(_) } => self.heard.borrow_mut().push(route.slot),
+                _ => {}
+            }
+        }
+
+        fn deadline(&self) -> Option<Timestamp> {
+            None
+        }
+
+        fn loading(&self) -> usize {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_says_much_is_not_heard_out_before_the_others() {
+        const MANY: usize = 20_000;
+        let settings = Settings { cores: 1, ..Settings::default() };
+        let house = Arc::new(House::new(settings, Arc::new(RealClock::start()), "test".into()));
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let ledger = Ledger { heard: Rc::clone(&heard), ..Ledger::default() };
+        let core = Core::new(0, Box::new(ledger), Arc::clone(&house), Desks::new(false).desk);
+        let story = async {
+            let mut nears = Vec::new();
+            for texts in [MANY, 1] {
+                let (mut near, far) = duplex(1 << 20);
+                let mut bytes = bytes::BytesMut::from(
+                    "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                );
+                for _ in 0..texts {
+                    websocket::encode(&websocket::Message::text("one"), websocket::Role::Client, 5, &mut bytes);
+                }
+                near.write_all(&bytes).await.unwrap();
+                nears.push(near);
+                let visitor =
+                    Visitor { address: IpAddr::from([127, 0, 0, 1]), front: Front::Direct, serves: Serves::Peers };
+                let stage = Stage::begin(&core, far, visitor, Room::Free);
+                tokio::task::spawn_local(Life { stage, _ticket: Socket::new(&core) });
+            }
+            while heard.borrow().len() <= MANY {
+                tokio::task::yield_now().await;
+            }
+        };
+        LocalSet::new().run_until(story).await;
+        let place = heard.borrow().iter().position(|slot| *slot == 2).unwrap();
+        assert!(place < MANY / 2, "the one text came after {place} of the other peer");
+    }
+
     #[test]
     fn an_idle_connection_is_one_small_future_and_one_small_slot() {
         let (life, slot) = (size_of::<Life<TcpStream>>(), size_of::<RefCell<Slot>>());

@@ -57,6 +57,8 @@ enum Phase {
 /// What to do after a step.
 enum Step {
     Again,
+    /// There is more to read, after the others.
+    Later,
     Wait,
     Over,
 }
@@ -64,6 +66,8 @@ enum Step {
 /// What came of reading.
 enum Read {
     Some,
+    /// As much as is taken at once.
+    Much,
     /// Nothing now; the reader will be woken.
     Nothing,
     /// Nothing ever again.
@@ -91,6 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn advance(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut later = false;
         loop {
             self.obey();
             let moved = self.flush(context);
@@ -102,6 +107,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 continue;
             }
+            if later {
+                self.slot.borrow_mut().park(context);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let step = match self.phase {
                 Phase::Open => self.open(context),
                 Phase::Closing { reason } => self.closing(context, reason),
@@ -109,6 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             };
             match step {
                 Step::Again => {}
+                Step::Later => later = true,
                 Step::Over => return Poll::Ready(()),
                 Step::Wait => {
                     self.slot.borrow_mut().park(context);
@@ -216,6 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match self.receive(context, Self::work) {
             Read::Nothing => Step::Wait,
             Read::Some => Step::Again,
+            Read::Much => Step::Later,
             Read::End => {
                 self.gone(Ending { reason: Reason::PeerLost, completed: false });
                 self.phase = Phase::Leaving { shut: false, ended: true };
@@ -232,6 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match self.receive(context, Self::skim) {
             Read::Nothing => Step::Wait,
             Read::Some => Step::Again,
+            Read::Much => Step::Later,
             Read::End => {
                 self.gone(Ending { reason, completed: self.codec.peer_completed_our_close() });
                 self.phase = Phase::Leaving { shut: false, ended: true };
@@ -251,6 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match self.receive(context, |_, _| None) {
             Read::Nothing => Step::Wait,
             Read::Some => Step::Again,
+            Read::Much => Step::Later,
             Read::End => {
                 self.phase = Phase::Leaving { shut, ended: true };
                 Step::Again
@@ -279,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(left) = work(self, &mut buffer[..count]) {
             self.leftover = buffer[count - left..count].to_vec();
         }
-        Read::Some
+        if count == buffer.len() { Read::Much } else { Read::Some }
     }
 
     /// Hands frames to the machine until there are no more, or none are wanted; how many bytes are left then.

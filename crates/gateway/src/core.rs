@@ -32,8 +32,9 @@ use crate::storage::{Job, Question, StoreDesk};
 /// Connections woken or letters handled before others get a turn.
 const SLICE: usize = 64;
 
-/// Bytes read from a socket at once; one buffer for all connections of a core.
-const READ_BYTES: usize = 64 * 1024;
+/// Bytes read from a socket at once; one buffer for all connections of a core. A peer that has more to say waits for the
+/// others' turn.
+const READ_BYTES: usize = 16 * 1024;
 
 /// One thread's share of everything.
 pub(crate) struct Core {
