@@ -21,7 +21,7 @@ use suite::{Run, Suite};
 /// How many cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Extent {
-    /// Without the long messages; says so and writes no page
+    /// Without the long messages; writes no page
     Quick,
     /// Sections 1 to 7, 9 and 10: all but compression, which we do not offer. Writes docs/conformance.md
     Core,

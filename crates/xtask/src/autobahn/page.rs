@@ -85,9 +85,8 @@ fn failures(run: &Run) -> Vec<String> {
 }
 
 /// The page.
-pub(super) fn whole(runs: &[Run], versions: &[(String, String)]) -> String {
+pub(super) fn whole(runs: &[Run], versions: &[String]) -> String {
     let raised: Vec<String> = RAISED.iter().map(|(name, value)| format!("`{name}={value}`")).collect();
-    let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let mut page = format!(
         "\
 # Conformance
@@ -108,8 +107,10 @@ which Tillgate does not offer.
 - The others are the real gateway (`tillgate demo`) in the words of one role, after its login. Its one JSON answer stands
   for the echo of the text it answers; a text that is no message of the dialect is answered with one error and the
   socket stays. Where a case needs the echo of a binary message, the gateway has to close with 1003, and where a
-  message is over the dialect's limit with 1009, both with a complete closing handshake. Raised for the run:
-  {raised}. Where a case sends 1,000 messages, it sends {MESSAGES} here, because that setting goes no higher.
+  message is over the dialect's limit with 1009, both with a complete closing handshake; a binary message over the limit
+  is refused for its size. Bad UTF-8 has to fail at its first bad byte, as for the echoes. Raised for the run, because a
+  case is nothing but misbehaviour: {raised}. Where a case sends 1,000
+  messages, it sends {MESSAGES} here, because the first of these goes no higher.
 
 ",
         tillgate = env!("CARGO_PKG_VERSION"),

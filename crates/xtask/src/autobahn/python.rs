@@ -26,19 +26,19 @@ pub(super) fn make_sure() -> anyhow::Result<PathBuf> {
 }
 
 /// What judged, for the page: name and version, the suite first.
-pub(super) fn versions() -> anyhow::Result<Vec<(String, String)>> {
+pub(super) fn versions() -> anyhow::Result<Vec<String>> {
     let python = super::folder()?.join("python/bin/python");
-    // Python 2.7 says its version to whoever reads its errors.
+    // Asked for its version on the command line, it tells stderr.
     let print = "import platform; print(platform.python_implementation() + ' ' + platform.python_version())";
     let python = said(Command::new(python).args(["-c", print]))?;
-    let mut versions: Vec<(String, String)> = ["autobahntestsuite", "autobahn", "Twisted"]
+    let mut versions: Vec<String> = ["autobahntestsuite", "autobahn", "Twisted"]
         .iter()
         .filter_map(|name| {
             let version = PINS.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=="))?;
-            Some(((*name).to_owned(), version.to_owned()))
+            Some(format!("{name} {version}"))
         })
         .collect();
-    versions.push(("Python".to_owned(), python));
+    versions.push(python);
     Ok(versions)
 }
 
