@@ -48,12 +48,24 @@ pub(crate) struct Home {
     state: State,
     /// Asks that wait for the partition to be loaded, or for room in its batch.
     backlog: VecDeque<(Route, AskId, Ask)>,
-    /// Per session, asks behind one whose stored row is being read; the first is that one.
-    lines: BTreeMap<Route, VecDeque<(AskId, Ask)>>,
+    /// Per session, asks behind one that waits: for its stored row, or, where a session wants to be let in, for
+    /// everything that was asked before it. Otherwise it could displace one whose last words are still unread.
+    lines: BTreeMap<Route, VecDeque<Waiting>>,
+    /// Counts the asks as they come.
+    came: u64,
     /// Whose row is being read.
     tickets: BTreeMap<u64, Route>,
     /// Where batches count on after a reload, so that an answer to an older one is not mistaken.
     first_batch: u64,
+}
+
+/// An ask in a line.
+#[derive(Debug)]
+struct Waiting {
+    /// When it came, as a count.
+    turn: u64,
+    id: AskId,
+    ask: Ask,
 }
 
 #[derive(Debug)]
@@ -91,6 +103,7 @@ impl Home {
             state: State::Loading,
             backlog: VecDeque::new(),
             lines: BTreeMap::new(),
+            came: 0,
             tickets: BTreeMap::new(),
             first_batch: 1,
         }
@@ -146,7 +159,8 @@ impl Home {
         if full || !self.backlog.is_empty() {
             self.backlog.push_back((from, id, ask));
         } else {
-            self.take(step, from, id, ask);
+            self.came += 1;
+            self.take(step, from, Waiting { turn: self.came, id, ask });
         }
     }
 
@@ -163,11 +177,26 @@ impl Home {
             Err(cause) => return self.fail(step, CommitError::Unavailable(cause)),
         };
         let Some(line) = self.lines.get_mut(&from) else { return };
-        let Some((id, ask)) = line.pop_front() else { return };
+        let Some(Waiting { id, ask, .. }) = line.pop_front() else { return };
         let rest = self.lines.remove(&from).unwrap_or_default();
         self.turn(step, engine::Input::Ask { from, id, ask, earlier: row });
-        for (id, ask) in rest {
-            self.take(step, from, id, ask);
+        self.take_all(step, from, rest);
+        while let Some(from) = self.next_to_admit() {
+            let line = self.lines.remove(&from).unwrap_or_default();
+            self.take_all(step, from, line);
+        }
+    }
+
+    /// The session that wants to be let in and came before everything that still waits.
+    fn next_to_admit(&self) -> Option<Route> {
+        let fronts = self.lines.iter().filter_map(|(from, line)| line.front().map(|front| (from, front)));
+        let (from, first) = fronts.min_by_key(|(_, front)| front.turn)?;
+        matches!(first.ask, Ask::Admit(_)).then_some(*from)
+    }
+
+    fn take_all(&mut self, step: &mut Step<'_>, from: Route, line: VecDeque<Waiting>) {
+        for waiting in line {
+            self.take(step, from, waiting);
         }
     }
 
@@ -233,24 +262,30 @@ impl Home {
         step.out.push(Output::Commit(Commit { partition: self.id, fence, batch, writes, settles }));
     }
 
-    /// Takes an ask that need not wait for room, or lets it wait for its row or behind one that does.
-    fn take(&mut self, step: &mut Step<'_>, from: Route, id: AskId, ask: Ask) {
+    /// Takes an ask that need not wait for room, or lets it wait in a line.
+    fn take(&mut self, step: &mut Step<'_>, from: Route, waiting: Waiting) {
         let State::Live(live) = &self.state else {
-            self.backlog.push_back((from, id, ask));
+            self.backlog.push_back((from, waiting.id, waiting.ask));
             return;
         };
         if let Some(line) = self.lines.get_mut(&from) {
-            line.push_back((id, ask));
+            line.push_back(waiting);
             return;
         }
-        if let Some((group, key)) = live.engine.wants_earlier(from, &ask) {
+        let is_first = |line: &VecDeque<Waiting>| line.front().is_some_and(|front| front.turn < waiting.turn);
+        if matches!(waiting.ask, Ask::Admit(_)) && self.lines.values().any(is_first) {
+            self.lines.insert(from, VecDeque::from([waiting]));
+            return;
+        }
+        if let Some((group, key)) = live.engine.wants_earlier(from, &waiting.ask) {
             *step.tickets += 1;
             let ticket = *step.tickets;
             step.out.push(Output::Earlier { ticket, partition: self.id, group, key: key.clone() });
             self.tickets.insert(ticket, from);
-            self.lines.insert(from, VecDeque::from([(id, ask)]));
+            self.lines.insert(from, VecDeque::from([waiting]));
             return;
         }
+        let Waiting { id, ask, .. } = waiting;
         self.turn(step, engine::Input::Ask { from, id, ask, earlier: None });
     }
 
@@ -310,7 +345,12 @@ impl Home {
         for to in routes {
             step.said.push_back(Said::Tell { to, ask: None, tell: Tell::Reloaded });
         }
-        self.lines.clear();
+        // Who waited to be let in does so still.
+        for (from, line) in std::mem::take(&mut self.lines) {
+            if line.front().is_some_and(|front| matches!(front.ask, Ask::Admit(_))) {
+                self.backlog.extend(line.into_iter().map(|waiting| (from, waiting.id, waiting.ask)));
+            }
+        }
         self.tickets.clear();
         step.out.push(Output::Load { partition: self.id });
     }

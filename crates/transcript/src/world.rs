@@ -80,6 +80,7 @@ pub struct World {
     mail: Vec<(u8, Mail)>,
     work: VecDeque<(usize, Work)>,
     held: Option<VecDeque<(usize, Commit)>>,
+    reads_held: Option<VecDeque<(usize, Work)>>,
     failing_commits: u32,
     failing_loads: u32,
     loads_again: Vec<(Timestamp, usize, Partition)>,
@@ -105,6 +106,7 @@ impl World {
             mail: Vec::new(),
             work: VecDeque::new(),
             held: None,
+            reads_held: None,
             failing_commits: 0,
             failing_loads: 0,
             loads_again: Vec::new(),
@@ -305,6 +307,7 @@ impl World {
         self.mail.clear();
         self.work.clear();
         self.held = None;
+        self.reads_held = None;
         self.loads_again.clear();
         self.start()
     }
@@ -348,6 +351,16 @@ impl World {
     pub fn release_commits(&mut self) {
         let held = self.held.take().unwrap_or_default();
         self.work.extend(held.into_iter().map(|(core, commit)| (core, Work::Commit(commit))));
+    }
+
+    /// Reads of stored rows wait until they are released.
+    pub fn hold_reads(&mut self) {
+        self.reads_held.get_or_insert_default();
+    }
+
+    /// Reads go on.
+    pub fn release_reads(&mut self) {
+        self.work.extend(self.reads_held.take().unwrap_or_default());
     }
 
     /// Lets everything follow that follows within this instant.
@@ -470,7 +483,8 @@ impl World {
                 None => self.work.push_back((core, Work::Commit(commit))),
             },
             Output::Earlier { ticket, partition, group, key } => {
-                self.work.push_back((core, Work::Earlier { partition, ticket, group, key }));
+                let work = (core, Work::Earlier { partition, ticket, group, key });
+                self.reads_held.as_mut().unwrap_or(&mut self.work).push_back(work);
             }
             Output::Load { partition } => self.work.push_back((core, Work::Load(partition))),
             Output::Mail { to, mail } => self.mail.push((to, mail)),
