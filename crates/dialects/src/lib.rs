@@ -20,14 +20,25 @@ pub struct Config {
 pub struct Door {
     /// The protocol spoken there.
     pub dialect: Dialect,
-    /// What one may be there.
-    pub role: Role,
+    /// What one may be there; none where the credential decides it.
+    pub role: Option<Role>,
+    /// How one comes in.
+    pub way: Way,
+}
+
+/// How a request comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It asks for a WebSocket.
+    Socket,
+    /// It is an HTTP call of its own.
+    Call,
 }
 
 /// The door a request knocks at, by its path; none when nobody serves it.
 #[must_use]
-pub fn door(request: &Request) -> Option<Door> {
-    boop::door(request)
+pub fn door(request: &Request, way: Way) -> Option<Door> {
+    boop::door(request, way)
 }
 
 /// The machine of one connection.
@@ -46,13 +57,13 @@ impl Session {
         // No dialect of today needs randomness.
         let _ = seed;
         match (door.dialect, door.role) {
-            (Dialect::Boop, Role::Requester) => {
+            (Dialect::Boop, Some(Role::Requester)) => {
                 Some(Self::BoopRequester(Box::new(boop::Requester::new(&config.boop, now))))
             }
-            (Dialect::Boop, Role::Performer) => {
+            (Dialect::Boop, Some(Role::Performer)) => {
                 Some(Self::BoopPerformer(Box::new(boop::Performer::new(&config.boop, now))))
             }
-            (Dialect::Boop, Role::Admin)
+            (Dialect::Boop, Some(Role::Admin) | None)
             | (Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay, _) => None,
         }
     }
@@ -154,8 +165,9 @@ mod tests {
     #[test]
     fn a_door_nobody_serves_has_no_machine() {
         let config = Config::default();
-        for (dialect, role) in [(Dialect::Boop, Role::Admin), (Dialect::Fd1, Role::Requester)] {
-            assert!(Session::new(&config, Door { dialect, role }, 0, Now::from_millis(0)).is_none());
+        for (dialect, role) in [(Dialect::Boop, Some(Role::Admin)), (Dialect::Fd1, None)] {
+            let door = Door { dialect, role, way: Way::Socket };
+            assert!(Session::new(&config, door, 0, Now::from_millis(0)).is_none());
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use model::{
-    Admit, Alert, AskId, DeviceId, Happening, NotAdmitted, PrincipalId, Role, Route, Takeover, Tell, Timestamp, Window,
+    Admit, Alert, AskId, DeviceId, Happening, Hears, NotAdmitted, PrincipalId, Role, Route, Takeover, Tell, Timestamp,
+    Window,
 };
 
 use crate::group::{Group, Session};
@@ -133,14 +134,17 @@ impl Group {
     }
 
     fn let_in(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, admit: Admit) {
-        let Admit { principal, role, device, single, takeover: _, grace, windows } = admit;
+        let Admit { principal, role, device, facts, hears, single, takeover: _, grace, windows } = admit;
         let epoch = turn.next_epoch();
+        let nameless = || DeviceId::parse(&epoch.connection(turn.partition)).ok();
+        let device = if role == Role::Performer { device.or_else(nameless) } else { device };
         turn.routes.insert(from, self.id.clone());
         if let Some(name) = &single {
             self.singles.or_default(name.clone()).holder = Some(from);
         }
         let windows = self.lend(turn, &principal.id, windows);
-        let owed = if role == Role::Requester { self.owed(&principal.id) } else { 0 };
+        let told = role == Role::Requester && hears == Hears::Principal;
+        let owed = if told { self.owed(&principal.id) } else { 0 };
         let who = principal.id.clone();
         let session = Session {
             epoch,
@@ -150,15 +154,16 @@ impl Group {
             single,
             grace,
             serves: BTreeSet::new(),
+            hears,
             displaced: false,
         };
         self.sessions.insert(from, Box::new(session));
         turn.answer(from, id, Tell::Admitted { epoch, windows, owed });
-        if role == Role::Requester {
+        if told {
             self.deliver_mail(turn, from, &who);
         }
         if let Some(device) = device {
-            self.device_came(turn, from, device, epoch);
+            self.device_came(turn, from, device, epoch, facts);
         }
     }
 

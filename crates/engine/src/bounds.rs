@@ -22,3 +22,9 @@ pub const ORPHAN_OWED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 pub const ORPHAN_OWED_MOST: u32 = 1_000;
 /// The shortest pause between two offers of the same work to the same performer.
 pub const REOFFER_PAUSE_LEAST: Duration = Duration::from_millis(1);
+/// How long a device that is offline stays listed in its group.
+pub const DEVICE_LISTED: Duration = Duration::from_secs(24 * 60 * 60);
+/// Devices a group has before those that go offline are forgotten at once.
+pub const DEVICES_LISTED: usize = 10_000;
+/// How long ended work that a performer spoke of again is kept in memory.
+pub const RECALLED: Duration = Duration::from_secs(15 * 60);

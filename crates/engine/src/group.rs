@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::{
-    Ask, AskId, DeviceId, Epoch, Fence, GroupId, OperationId, Principal, PrincipalId, Refusal, RequestKey, Role, Route,
-    Taken, Tell,
+    Ask, AskId, Audience, DeviceId, Epoch, Fence, GroupId, Hears, OperationId, Principal, PrincipalId, Refusal,
+    RequestKey, Role, Route, Taken, Tell,
 };
 
 use crate::Turn;
@@ -49,8 +49,16 @@ pub(crate) struct Session {
     /// How long its device counts as away afterwards.
     pub(crate) grace: std::time::Duration,
     pub(crate) serves: BTreeSet<Box<str>>,
+    pub(crate) hears: Hears,
     /// It was told that another took its place; it commands nothing any more.
     pub(crate) displaced: bool,
+}
+
+impl Session {
+    /// Whether its principal's outcomes are told here.
+    pub(crate) fn hears_for(&self) -> bool {
+        self.role == Role::Requester && self.hears == Hears::Principal
+    }
 }
 
 impl Group {
@@ -88,16 +96,20 @@ impl Group {
         self.keys.range(bound(0)..=bound(u64::MAX)).next_back().map(|(_, operation)| *operation)
     }
 
-    /// The session a principal's news go to: the one that asked, or else its newest.
-    pub(crate) fn reach(&self, asked_from: Option<Route>, principal: &PrincipalId) -> Option<Route> {
-        let fits = |session: &Session| {
-            !session.displaced && session.role == Role::Requester && session.principal.id == *principal
-        };
-        if let Some(route) = asked_from
-            && self.sessions.get(&route).is_some_and(|session| fits(session))
-        {
-            return Some(route);
+    /// The sessions news of a piece of work go to: those that wait for it, or else its principal's newest.
+    pub(crate) fn hearers(&self, operation: OperationId) -> Vec<Route> {
+        let Some(work) = self.operations.get(&operation) else { return Vec::new() };
+        let listens = |route: &&Route| self.sessions.get(*route).is_some_and(|session| !session.displaced);
+        let waiting: Vec<Route> = work.waiters.iter().filter(listens).copied().collect();
+        match work.rules.audience {
+            Audience::Principal if waiting.is_empty() => self.reach(&work.requester).into_iter().collect(),
+            Audience::Principal | Audience::Waiting => waiting,
         }
+    }
+
+    /// The newest session that hears a principal's news.
+    pub(crate) fn reach(&self, principal: &PrincipalId) -> Option<Route> {
+        let fits = |session: &Session| !session.displaced && session.hears_for() && session.principal.id == *principal;
         let newest = self.sessions.iter().filter(|(_, session)| fits(session)).max_by_key(|(_, session)| session.epoch);
         newest.map(|(route, _)| *route)
     }
@@ -135,6 +147,8 @@ pub(crate) fn turn_away(from: Route, id: AskId, ask: &Ask, out: &mut Vec<Output>
         Ask::Answer(_) => Tell::Taken { operation: None, key: None, taken: Taken::NotYours },
         Ask::Serve { .. } => Tell::Serving,
         Ask::Listen { .. } => Tell::Listening { at: model::Position::default(), gap: true },
+        Ask::Devices => Tell::Devices(Vec::new()),
+        Ask::Look { .. } => Tell::Found(None),
     };
     out.push(Output::Tell { to: from, ask: Some(id), tell });
 }

@@ -18,11 +18,12 @@ mod timers;
 mod work;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Ask, AskId, Dialect, Fence, GroupId, Loaded, Now, OperationId, OperationRow, RequestKey, Route, Rules, Timestamp,
-    Verdict, Which,
+    Ask, AskId, DeviceRow, Dialect, Epoch, Fence, GroupId, Loaded, Now, OperationId, OperationRow, Refusal, RequestKey,
+    Route, Rules, Target, Tell, Timestamp, Verdict, Which,
 };
 
 pub use port::{Input, Output};
@@ -31,7 +32,6 @@ use group::Group;
 use timers::{Timer, Timers};
 
 /// One partition of the world, with one writer: whoever holds this value.
-#[derive(Debug)]
 pub struct Partition {
     id: model::Partition,
     fence: Fence,
@@ -43,7 +43,13 @@ pub struct Partition {
     epochs: u32,
     /// It has had a turn.
     awake: bool,
+    rules: Rulebook,
+    /// What the store remembers, until the first turn.
+    remembered: Vec<DeviceRow>,
 }
+
+/// Says how a kind of a dialect's work behaves; none when there is no such kind.
+pub type Rulebook = Arc<dyn Fn(Dialect, &str) -> Option<Arc<Rules>> + Send + Sync>;
 
 /// What one input may touch besides its group.
 pub(crate) struct Turn<'a> {
@@ -55,12 +61,20 @@ pub(crate) struct Turn<'a> {
     pub(crate) epochs: &'a mut u32,
     pub(crate) routes: &'a mut BTreeMap<Route, GroupId>,
     pub(crate) places: &'a mut BTreeMap<OperationId, GroupId>,
+    pub(crate) rules: &'a Rulebook,
     pub(crate) out: &'a mut Vec<Output>,
+}
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partition").field("id", &self.id).field("fence", &self.fence).finish_non_exhaustive()
+    }
 }
 
 impl Partition {
     /// A partition as its new owner finds it in the store. `rules` says how each kind of operation behaves.
-    pub fn new(loaded: Loaded, rules: impl Fn(Dialect, &str) -> Option<Arc<Rules>>) -> Self {
+    #[must_use]
+    pub fn new(loaded: Loaded, rules: Rulebook) -> Self {
         let mut partition = Self {
             id: loaded.partition,
             fence: loaded.fence,
@@ -71,6 +85,8 @@ impl Partition {
             last_operation: loaded.newest.map(|newest| OperationId::next(loaded.partition, newest.millis() + 1, None)),
             epochs: 0,
             awake: false,
+            rules: Arc::clone(&rules),
+            remembered: loaded.devices,
         };
         for row in loaded.operations {
             let rules = rules(row.dialect, &row.kind);
@@ -105,6 +121,7 @@ impl Partition {
             let millis = now.at.millis() + u64::from(self.fence.0 % 1_000);
             let used = OperationId::next(self.id, millis, self.last_operation);
             self.last_operation = Some(used);
+            self.wake_up(now);
         }
         self.expire(now, out);
         match input {
@@ -152,7 +169,7 @@ impl Partition {
         let key = match ask {
             Ask::Submit(submit) if submit.rules.durability == model::Durability::Durable => &submit.key,
             Ask::Answer(model::Answer { which: Which::Key(key), verdict }) => match verdict {
-                Verdict::Started | Verdict::Note(_) => return None,
+                Verdict::Started | Verdict::NotStarted | Verdict::Contradiction | Verdict::Note(_) => return None,
                 Verdict::Evidence(_) | Verdict::Completed(_) | Verdict::Declined(_) | Verdict::Failed(_) => key,
             },
             Ask::Submit(_)
@@ -161,7 +178,10 @@ impl Partition {
             | Ask::Leave { .. }
             | Ask::Cancel { .. }
             | Ask::Serve { .. }
-            | Ask::Listen { .. } => return None,
+            | Ask::Listen { .. }
+            | Ask::Devices => return None,
+            // The store knows more of it than memory does.
+            Ask::Look { key } => return self.routes.get(&from).map(|group| (group.clone(), key)),
         };
         let group = self.routes.get(&from)?;
         if self.groups.get(group).is_some_and(|group| group.knows(key)) { None } else { Some((group.clone(), key)) }
@@ -183,12 +203,20 @@ impl Partition {
             | Ask::Cancel { .. }
             | Ask::Answer(_)
             | Ask::Serve { .. }
-            | Ask::Listen { .. } => match self.routes.get(&from) {
+            | Ask::Listen { .. }
+            | Ask::Devices
+            | Ask::Look { .. } => match self.routes.get(&from) {
                 Some(group) => group.clone(),
                 // The session was let go before its ask came: its close is on the way.
                 None => return group::turn_away(from, id, &ask, out),
             },
         };
+        if let Ask::Submit(submit) = &ask
+            && self.is_elsewhere(&group, &submit.target)
+        {
+            let tell = Tell::Refused { key: submit.key.clone(), why: Refusal::Foreign };
+            return out.push(Output::Tell { to: from, ask: Some(id), tell });
+        }
         self.with(&group, now, out, |group, turn| match ask {
             Ask::Admit(admit) => group.admit(turn, from, id, *admit),
             Ask::Leave { windows } => group.leave(turn, from, windows),
@@ -197,7 +225,30 @@ impl Partition {
             Ask::Answer(answer) => group.answer(turn, from, id, answer, earlier),
             Ask::Serve { names } => group.serve(turn, from, id, names),
             Ask::Listen { since } => group.listen(turn, from, id, since),
+            Ask::Devices => group.list_devices(turn, from, id),
+            Ask::Look { key } => group.look(turn, from, id, &key, earlier),
         });
+    }
+
+    /// Whether a target names a connection of another group.
+    fn is_elsewhere(&self, group: &GroupId, target: &Target) -> bool {
+        let Target::Device(name) = target else { return false };
+        let Some((partition, epoch)) = Epoch::parse_connection(name.as_str()) else { return false };
+        let others = || self.groups.iter().any(|(id, other)| id != group && other.has_session(epoch));
+        partition != self.id || others()
+    }
+
+    /// What only the first turn can do, because it knows the time.
+    fn wake_up(&mut self, now: Now) {
+        let fence = self.fence;
+        for row in std::mem::take(&mut self.remembered) {
+            let id = row.group.clone();
+            let group = self.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id, fence)));
+            group.restore_device(row, now, &mut self.timers);
+        }
+        for group in self.groups.values_mut() {
+            group.hold_restored(now.at, &mut self.timers);
+        }
     }
 
     fn expire(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -235,6 +286,7 @@ impl Partition {
             epochs: &mut self.epochs,
             routes: &mut self.routes,
             places: &mut self.places,
+            rules: &self.rules,
             out,
         };
         step(group, &mut turn);

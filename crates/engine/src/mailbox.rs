@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use model::{
-    Alert, Durability, Happening, MailRow, OperationId, PrincipalId, Role, Route, Rules, Timestamp, Window, Write,
+    Alert, Audience, Durability, Happening, MailRow, OperationId, PrincipalId, Route, Rules, Timestamp, Window, Write,
 };
 
 use crate::Turn;
@@ -106,7 +106,10 @@ impl Group {
         if self.known.get(&requester).is_some_and(owed) {
             return;
         }
-        if let Some(route) = self.reach(None, &requester) {
+        if rules.audience == Audience::Waiting {
+            return;
+        }
+        if let Some(route) = self.reach(&requester) {
             return turn.tell(route, tell);
         }
         let until = turn.now.at.after(rules.owed_for);
@@ -172,7 +175,7 @@ impl Group {
     pub(crate) fn is_here(&self, principal: &PrincipalId) -> bool {
         self.sessions
             .values()
-            .any(|session| !session.displaced && session.role == Role::Requester && session.principal.id == *principal)
+            .any(|session| !session.displaced && session.hears_for() && session.principal.id == *principal)
     }
 
     fn give_up(&mut self, turn: &mut Turn<'_>, principal: &PrincipalId, mail: &Mail) {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{
-    Absent, AskId, Capacity, Certainty, DeviceId, Dialect, Durability, Late, MailRow, NetworkId, Opaque, OperationId,
-    OperationRow, Outcome, PerformerLost, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost, Route, Rules,
-    Target, Tell, Timestamp, Write,
+    Absent, AskId, Audience, Capacity, Certainty, DeviceId, Dialect, Durability, Late, MailRow, NetworkId, Opaque,
+    OperationId, OperationRow, Outcome, PerformerLost, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost, Route,
+    Rules, Standing, Target, Tell, Timestamp,
 };
 
 use crate::bounds;
@@ -18,6 +18,10 @@ use crate::timers::{Timer, Timers};
 pub(crate) struct Operation {
     pub(crate) id: OperationId,
     pub(crate) key: RequestKey,
+    /// In the dialect's word.
+    pub(crate) kind: Box<str>,
+    /// The work it makes good for.
+    pub(crate) about: Option<OperationId>,
     pub(crate) body: model::Digest,
     pub(crate) dialect: Dialect,
     pub(crate) network: NetworkId,
@@ -30,8 +34,8 @@ pub(crate) struct Operation {
     pub(crate) answer_by: Timestamp,
     pub(crate) request: Opaque,
     pub(crate) memo: Opaque,
-    /// The session that asked last; its principal's other sessions come after it.
-    pub(crate) asked_from: Option<Route>,
+    /// The sessions that asked for it and may still wait, the last one last.
+    pub(crate) waiters: Vec<Route>,
     /// Every device it was ever offered to: a result is taken from any of them.
     pub(crate) offered: BTreeSet<DeviceId>,
     /// When it was first offered.
@@ -40,6 +44,10 @@ pub(crate) struct Operation {
     pub(crate) restored: bool,
     /// Answers that were decided upon.
     pub(crate) attempts: u32,
+    /// A performer said something after the end, and that is on record.
+    pub(crate) has_late: bool,
+    /// Further work makes good for it.
+    pub(crate) made_good: bool,
     pub(crate) state: State,
 }
 
@@ -66,12 +74,17 @@ pub(crate) enum State {
     /// For the first turn after a restart, to fail: its dialect no longer knows this kind of work.
     Orphaned,
     /// For nothing: it has its outcome.
-    Ended { outcome: Outcome, forget_at: Timestamp },
+    Ended { outcome: Outcome, at: Timestamp, forget_at: Timestamp },
 }
 
 impl Operation {
     pub(crate) const fn is_running(&self) -> bool {
         !matches!(self.state, State::Ended { .. })
+    }
+
+    /// Whether its outcome is kept for a requester that is away.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.rules.audience == Audience::Principal && !self.rules.owed_for.is_zero()
     }
 
     pub(crate) fn is_durable(&self) -> bool {
@@ -90,6 +103,12 @@ impl Operation {
             Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => true,
         };
         self.offered.contains(device) || (self.restored && meant)
+    }
+
+    /// Whether that device may have it: it was offered there, or nobody remembers that it was not.
+    pub(crate) fn may_have(&self, device: &DeviceId) -> bool {
+        let meant = matches!(&self.target, Target::Device(target) if target == device);
+        self.offered.contains(device) || (self.restored && meant && self.inquires())
     }
 
     /// The next thing in its life.
@@ -124,7 +143,10 @@ impl Operation {
                 false
             }
         };
-        let again = self.rules.reoffer != Reoffer::Never && in_time;
+        let again = match self.rules.reoffer {
+            Reoffer::Never | Reoffer::Inquire => false,
+            Reoffer::OnReturn | Reoffer::Every { .. } => in_time,
+        };
         open && now < self.answer_by && (again || !self.restored)
     }
 
@@ -136,9 +158,24 @@ impl Operation {
                 let next = now.after(pause.max(bounds::REOFFER_PAUSE_LEAST));
                 (next <= first.after(until)).then_some(next)
             }
-            Reoffer::Never | Reoffer::OnReturn => None,
+            Reoffer::Never | Reoffer::OnReturn | Reoffer::Inquire => None,
         };
         self.state = State::Offered { again_at };
+    }
+
+    /// Whether a performer that comes back with it is asked what became of it, not given it again.
+    pub(crate) fn inquires(&self) -> bool {
+        self.rules.reoffer == Reoffer::Inquire
+    }
+
+    /// Where it stands, as others are told.
+    pub(crate) const fn standing(&self) -> Standing {
+        match self.state {
+            State::Waiting | State::Orphaned => Standing::Waiting,
+            State::Offered { .. } | State::Started | State::Settling { .. } => Standing::Offered,
+            State::Held { .. } => Standing::Held,
+            State::Ended { .. } => Standing::Ended,
+        }
     }
 
     /// A performer that has the offer has reacted: it is not asked again and again any more.
@@ -154,16 +191,19 @@ impl Operation {
         Some(Tell::Outcome {
             operation: self.id,
             key: self.key.clone(),
+            kind: self.kind.clone(),
             memo: self.memo.clone(),
             outcome: outcome.clone(),
         })
     }
 
-    /// What a performer is given.
-    pub(crate) fn offer_tell(&self) -> Tell {
+    /// What a performer is given, or asked about.
+    pub(crate) fn offer_tell(&self, inquiry: bool) -> Tell {
         Tell::Offer {
             operation: self.id,
             key: self.key.clone(),
+            kind: self.kind.clone(),
+            inquiry,
             from: self.requester_name.clone(),
             request: self.request.clone(),
             answer_by: self.answer_by,
@@ -174,16 +214,21 @@ impl Operation {
 impl Group {
     /// Takes an operation back from the store. One of a kind nobody knows any more is kept to be ended.
     pub(crate) fn restore(&mut self, row: OperationRow, rules: Option<Arc<Rules>>, timers: &mut Timers) {
+        let (has_late, made_good) = (row.late.is_some(), row.compensation.is_some());
         let known = rules.is_some();
         let rules = rules.unwrap_or_else(orphan_rules);
         let state = match row.outcome {
-            Some((outcome, at)) => State::Ended { outcome, forget_at: at.after(rules.remember.max(rules.owed_for)) },
+            Some((outcome, at)) => {
+                State::Ended { outcome, at, forget_at: at.after(rules.remember.max(rules.owed_for)) }
+            }
             None if known => State::Waiting,
             None => State::Orphaned,
         };
         let work = Operation {
             id: row.id,
             key: row.key,
+            kind: row.kind,
+            about: row.about,
             body: row.body,
             dialect: row.dialect,
             network: row.network,
@@ -196,31 +241,44 @@ impl Group {
             answer_by: row.answer_by,
             request: row.request,
             memo: row.memo,
-            asked_from: None,
+            waiters: Vec::new(),
             offered: BTreeSet::new(),
             offered_at: None,
             restored: true,
             attempts: 0,
+            has_late,
+            made_good,
             state,
         };
         if work.is_running() {
             self.running.insert(work.id);
         }
-        self.keys.insert((work.key.clone(), work.id));
+        if work.about.is_none() {
+            self.keys.insert((work.key.clone(), work.id));
+        }
         timers.set(Timer::Operation(self.id.clone(), work.id), work.deadline());
         self.operations.insert(work.id, work);
     }
 
-    /// The row of an operation that was just accepted.
-    pub(crate) fn row(&self, work: &Operation, kind: Box<str>) -> Write {
-        Write::Accepted(Box::new(OperationRow {
+    /// The row of an operation as memory knows it.
+    pub(crate) fn row(&self, work: &Operation) -> OperationRow {
+        let outcome = match &work.state {
+            State::Ended { outcome, at, .. } => Some((outcome.clone(), *at)),
+            State::Waiting
+            | State::Offered { .. }
+            | State::Started
+            | State::Held { .. }
+            | State::Settling { .. }
+            | State::Orphaned => None,
+        };
+        OperationRow {
             id: work.id,
             group: self.id.clone(),
             network: work.network.clone(),
             requester: work.requester.clone(),
             requester_name: work.requester_name.clone(),
             dialect: work.dialect,
-            kind,
+            kind: work.kind.clone(),
             key: work.key.clone(),
             body: work.body,
             target: work.target.clone(),
@@ -229,13 +287,16 @@ impl Group {
             answer_by: work.answer_by,
             request: work.request.clone(),
             memo: work.memo.clone(),
-            outcome: None,
-        }))
+            outcome,
+            about: work.about,
+            late: None,
+            compensation: None,
+        }
     }
 
     /// The mail of an outcome that is owed until then; none when this kind of work owes nothing.
     pub(crate) fn mail_row(&self, work: &Operation, until: Timestamp) -> Option<MailRow> {
-        if work.rules.owed_for.is_zero() || !work.is_durable() {
+        if !work.is_owed() || !work.is_durable() {
             return None;
         }
         Some(MailRow { operation: work.id, group: self.id.clone(), principal: work.requester.clone(), until })
@@ -252,6 +313,7 @@ fn orphan_rules() -> Arc<Rules> {
         repeat: Repeat::Refuse,
         reoffer: Reoffer::Never,
         late: Late::Record,
+        audience: Audience::Principal,
         durability: Durability::Durable,
         remember: bounds::ORPHAN_OWED_FOR,
         owed_for: bounds::ORPHAN_OWED_FOR,

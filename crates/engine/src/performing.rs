@@ -1,15 +1,20 @@
 //! The life of an operation as performers see it: offered, begun, answered, lost and offered again.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use model::{
-    Answer, AskId, Certainty, DeviceId, FailCause, Late, OperationId, OperationRow, Outcome, OutcomeKind,
-    PerformerLost, Presence, Question, Reoffer, Role, Route, Settled, Taken, Target, Tell, Verdict, Which, Write,
+    Alert, Answer, AskId, Certainty, Compensation, DeviceId, FailCause, Happening, Late, OperationId, OperationRow,
+    Outcome, OutcomeKind, PerformerLost, Presence, Question, Reoffer, Role, Route, Settled, Taken, Target, Tell,
+    Timestamp, Verdict, Which, Write,
 };
 
-use crate::Turn;
 use crate::group::Group;
-use crate::operation::State;
+use crate::operation::{Operation, State};
 use crate::port::Output;
 use crate::presence::Device;
+use crate::timers::Timers;
+use crate::{Turn, bounds};
 
 impl Group {
     /// Offers an operation to whoever it is for and has room.
@@ -19,17 +24,18 @@ impl Group {
             return;
         }
         let one = work.target != Target::AnyOfGroup;
-        let tell = work.offer_tell();
+        let tell = work.offer_tell(false);
         let capacity = work.rules.capacity;
         let candidates = self.candidates(&work.target);
         let (mut given, mut short) = (Vec::new(), false);
         for id in candidates {
+            let has_room = self.has_room(&id, capacity);
             let Some(device) = self.devices.get_mut(&id) else { continue };
             let Some(route) = device.online() else { continue };
             if device.load.contains(&operation) {
                 continue;
             }
-            if !device.has_room(capacity) {
+            if !has_room {
                 short = true;
                 continue;
             }
@@ -77,7 +83,7 @@ impl Group {
         let now = turn.now.at;
         let Some(work) = self.operations.get_mut(&operation) else { return };
         work.now_offered(now);
-        let tell = work.offer_tell();
+        let tell = work.offer_tell(false);
         for device in self.devices.values().filter(|device| device.load.contains(&operation)) {
             if let Some(route) = device.online() {
                 turn.tell(route, tell.clone());
@@ -85,7 +91,8 @@ impl Group {
         }
     }
 
-    /// A device is back: what it had is said again where its kind of work wants that and it had not begun.
+    /// A device is back: what it had is said again where its kind of work wants that and it had not begun; or it is
+    /// asked what became of it.
     pub(crate) fn resume(&mut self, turn: &mut Turn<'_>, id: &DeviceId) {
         let Some(device) = self.devices.get(id) else { return };
         let Some(route) = device.online() else { return };
@@ -94,6 +101,7 @@ impl Group {
             match work.state {
                 State::Held { started: true, .. } => work.state = State::Started,
                 State::Held { started: false, .. } => work.now_offered(turn.now.at),
+                State::Waiting if work.inquires() => work.state = State::Offered { again_at: None },
                 State::Waiting
                 | State::Offered { .. }
                 | State::Started
@@ -101,8 +109,14 @@ impl Group {
                 | State::Orphaned
                 | State::Ended { .. } => {}
             }
-            if matches!(work.state, State::Offered { .. }) && work.rules.reoffer != Reoffer::Never {
-                turn.tell(route, work.offer_tell());
+            let again = match (&work.state, work.rules.reoffer) {
+                (State::Offered { .. } | State::Started, Reoffer::Inquire) => Some(true),
+                (State::Offered { .. }, Reoffer::OnReturn | Reoffer::Every { .. }) => Some(false),
+                _ => None,
+            };
+            if let Some(inquiry) = again {
+                work.offered.insert(id.clone());
+                turn.tell(route, work.offer_tell(inquiry));
             }
             self.arm(turn.timers, operation);
         }
@@ -116,10 +130,24 @@ impl Group {
         }
     }
 
+    /// After a restart: work that is held for its performer is held from now on.
+    pub(crate) fn hold_restored(&mut self, now: Timestamp, timers: &mut Timers) {
+        for operation in self.running.clone() {
+            let Some(work) = self.operations.get_mut(&operation) else { continue };
+            if let (State::Waiting, PerformerLost::Hold(longest)) = (&work.state, work.rules.performer_lost)
+                && work.inquires()
+            {
+                work.state = State::Held { until: now.after(longest), started: true };
+                self.arm(timers, operation);
+            }
+        }
+    }
+
     /// Work whose last performer may have gone: what its kind of work wants then.
     fn left_alone(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
-        let here = |device: &Device| device.presence == Presence::Online && device.load.contains(&operation);
-        let others = self.devices.values().any(here);
+        let has_it = |device: &&Device| device.load.contains(&operation);
+        let others = self.devices.values().filter(has_it).any(|device| device.presence == Presence::Online);
+        let may_return = self.devices.values().filter(has_it).any(|device| device.presence == Presence::Away);
         let Some(work) = self.operations.get_mut(&operation) else { return };
         let started = matches!(work.state, State::Started);
         let waits = started || matches!(work.state, State::Offered { .. });
@@ -127,15 +155,15 @@ impl Group {
             return;
         }
         match work.rules.performer_lost {
-            PerformerLost::Fail => {
+            PerformerLost::Hold(longest) if may_return => {
+                work.state = State::Held { until: turn.now.at.after(longest), started };
+                self.arm(turn.timers, operation);
+            }
+            PerformerLost::Fail | PerformerLost::Hold(_) => {
                 let certainty = Certainty::Unknown;
                 let outcome =
                     Outcome::Failed { cause: FailCause::PerformerLost, certainty, body: model::Opaque::new() };
                 self.end(turn, operation, outcome);
-            }
-            PerformerLost::Hold(longest) => {
-                work.state = State::Held { until: turn.now.at.after(longest), started };
-                self.arm(turn.timers, operation);
             }
             PerformerLost::OthersGoOn => {}
         }
@@ -150,13 +178,26 @@ impl Group {
         answer: Answer,
         earlier: Option<Box<OperationRow>>,
     ) {
+        if let (Which::Key(key), Some(row)) = (&answer.which, &earlier)
+            && self.latest(key).is_none()
+        {
+            self.recall(turn, row);
+        }
         let (found, key) = match &answer.which {
             Which::Id(operation) => (Some(*operation), None),
             Which::Key(key) => (self.latest(key), Some(key.clone())),
+            Which::Compensation(key) => {
+                let mut works = self.operations.values().rev();
+                let making_good = works.find(|work| work.about.is_some() && work.key == *key);
+                (making_good.map(|work| work.id), Some(key.clone()))
+            }
         };
         let Some(device) = self.device_behind(from) else {
             return turn.answer(from, id, Tell::Taken { operation: found, key, taken: Taken::NotYours });
         };
+        if let Some(device) = self.devices.get_mut(&device) {
+            device.active = turn.now.wall;
+        }
         let Some(work) = found.and_then(|operation| self.operations.get_mut(&operation)) else {
             let how = earlier.as_ref().and_then(|row| row.outcome.as_ref()).map(|(outcome, _)| outcome.kind());
             let taken = match earlier.as_ref().map(|row| &row.target) {
@@ -176,9 +217,7 @@ impl Group {
         let taken = match &work.state {
             State::Ended { outcome, .. } => {
                 let how = outcome.kind();
-                if work.rules.late == Late::Record && work.is_durable() {
-                    record_late(turn, operation, answer.verdict);
-                }
+                self.came_late(turn, operation, &device, answer.verdict);
                 Taken::Late(Some(how))
             }
             State::Settling { .. } => Taken::Deciding,
@@ -187,6 +226,96 @@ impl Group {
             }
         };
         turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken });
+    }
+
+    /// Work that ended so long ago that only the store knew it is taken back into memory, where a word about it matters.
+    fn recall(&mut self, turn: &mut Turn<'_>, row: &OperationRow) {
+        let rules = (turn.rules)(row.dialect, &row.kind);
+        if row.outcome.is_some() && rules.as_ref().is_some_and(|rules| rules.late != Late::Drop) {
+            turn.places.insert(row.id, self.id.clone());
+            self.restore(row.clone(), rules, turn.timers);
+            self.remember_until(turn.timers, row.id, turn.now.at.after(bounds::RECALLED));
+        }
+    }
+
+    /// A performer says what became of work that has its outcome: put on record once, and made good for where that
+    /// outcome said that it was not done.
+    fn came_late(&mut self, turn: &mut Turn<'_>, operation: OperationId, device: &DeviceId, verdict: Verdict) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        let (done, body) = match verdict {
+            Verdict::Started | Verdict::NotStarted | Verdict::Contradiction | Verdict::Note(_) => return,
+            Verdict::Completed(body) => (true, body),
+            Verdict::Evidence(body) | Verdict::Declined(body) | Verdict::Failed(body) => (false, body),
+        };
+        if work.rules.late == Late::Drop || !work.is_durable() {
+            return;
+        }
+        let State::Ended { outcome, .. } = &work.state else { return };
+        let undone = match outcome.kind() {
+            OutcomeKind::Completed => false,
+            OutcomeKind::Declined | OutcomeKind::Failed | OutcomeKind::Expired | OutcomeKind::Cancelled => true,
+        };
+        let compensation = match &work.rules.late {
+            Late::Compensate(compensation) if done && undone && !work.made_good => Some(Arc::clone(compensation)),
+            Late::Compensate(_) | Late::Record | Late::Drop => None,
+        };
+        if compensation.is_none() && (work.has_late || !undone) {
+            return;
+        }
+        work.has_late = true;
+        work.made_good |= compensation.is_some();
+        turn.out.push(Output::Write(Write::LateAnswer { operation, body: body.clone(), at: turn.now.at }));
+        if let Some(compensation) = compensation {
+            self.make_good(turn, operation, device, &compensation, body);
+        }
+    }
+
+    /// Accepts the work that makes good for work that was done after all.
+    fn make_good(
+        &mut self,
+        turn: &mut Turn<'_>,
+        about: OperationId,
+        device: &DeviceId,
+        compensation: &Compensation,
+        late: model::Opaque,
+    ) {
+        let Some(first) = self.operations.get(&about) else { return };
+        let operation = OperationId::next(turn.partition, turn.now.at.millis(), *turn.last_operation);
+        *turn.last_operation = Some(operation);
+        let work = Operation {
+            id: operation,
+            key: first.key.clone(),
+            kind: compensation.kind.clone(),
+            about: Some(about),
+            body: first.body,
+            dialect: first.dialect,
+            network: first.network.clone(),
+            requester: first.requester.clone(),
+            requester_name: first.requester_name.clone(),
+            target: Target::Device(device.clone()),
+            rules: Arc::clone(&compensation.rules),
+            accepted_at: turn.now.at,
+            deliver_by: None,
+            answer_by: turn.now.at.after(compensation.answer_within),
+            request: late,
+            memo: first.memo.clone(),
+            waiters: Vec::new(),
+            offered: BTreeSet::new(),
+            offered_at: None,
+            restored: false,
+            attempts: 0,
+            has_late: false,
+            made_good: false,
+            state: State::Waiting,
+        };
+        turn.out.push(Output::Write(Write::Accepted(Box::new(self.row(&work)))));
+        self.running.insert(operation);
+        turn.places.insert(operation, self.id.clone());
+        let kind = work.kind.clone();
+        self.operations.insert(operation, work);
+        self.happened(turn, Happening::Accepted { operation, kind });
+        self.offer(turn, operation);
+        self.arm(turn.timers, operation);
     }
 
     /// The device a session is, or was until it was let go a moment ago.
@@ -274,6 +403,14 @@ impl Group {
                 self.arm(turn.timers, operation);
                 return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
             }
+            Verdict::NotStarted => {
+                let taken = self.not_started(turn, operation, &device);
+                return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken });
+            }
+            Verdict::Contradiction => {
+                self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
+                return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
+            }
             Verdict::Note(note) => {
                 work.reacted();
                 self.arm(turn.timers, operation);
@@ -291,6 +428,24 @@ impl Group {
         self.end_by(turn, operation, outcome, Some(&device));
         turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Ended(how) });
         self.offer_short(turn);
+    }
+
+    /// The performer certainly did nothing of it: it is given again while that is in time.
+    fn not_started(&mut self, turn: &mut Turn<'_>, operation: OperationId, device: &DeviceId) -> Taken {
+        let Some(work) = self.operations.get_mut(&operation) else { return Taken::Late(None) };
+        if matches!(work.state, State::Started) {
+            // It said before that it had begun: of the two words the first is the careful one.
+            return Taken::Noted;
+        }
+        work.restored = false;
+        work.offered.remove(device);
+        work.state = State::Waiting;
+        if let Some(device) = self.devices.get_mut(device) {
+            device.load.remove(&operation);
+        }
+        self.offer(turn, operation);
+        self.arm(turn.timers, operation);
+        Taken::Noted
     }
 
     /// Hands an answer to the dialect's service; the performer hears what became of it afterwards.
@@ -328,16 +483,9 @@ impl Group {
     /// Tells the requester something that is not the outcome; nothing is owed when nobody is there.
     fn progress(&mut self, turn: &mut Turn<'_>, operation: OperationId, note: model::Opaque) {
         let Some(work) = self.operations.get(&operation) else { return };
-        if let Some(route) = self.reach(work.asked_from, &work.requester) {
-            turn.tell(route, Tell::Progress { operation, key: work.key.clone(), memo: work.memo.clone(), note });
+        for route in self.hearers(operation) {
+            let (key, memo, note) = (work.key.clone(), work.memo.clone(), note.clone());
+            turn.tell(route, Tell::Progress { operation, key, memo, note });
         }
     }
-}
-
-fn record_late(turn: &mut Turn<'_>, operation: OperationId, verdict: Verdict) {
-    let body = match verdict {
-        Verdict::Started | Verdict::Note(_) => return,
-        Verdict::Evidence(body) | Verdict::Completed(body) | Verdict::Declined(body) | Verdict::Failed(body) => body,
-    };
-    turn.out.push(Output::Write(Write::LateAnswer { operation, body, at: turn.now.at }));
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use model::{
-    AskId, Capacity, DeviceId, DeviceRow, Epoch, Happening, OperationId, Presence, Role, Route, Target, Tell,
-    Timestamp, Write,
+    AskId, Capacity, DeviceId, DeviceRow, DeviceState, Epoch, Happening, Now, Opaque, OperationId, Presence, Refusal,
+    Route, Target, Tell, Timestamp, Wall, Write,
 };
 
 use crate::group::{Group, Session};
 use crate::port::Output;
-use crate::timers::Timer;
+use crate::timers::{Timer, Timers};
 use crate::{Turn, bounds};
 
 /// A performer as the outside knows it.
@@ -21,6 +21,12 @@ pub(crate) struct Device {
     pub(crate) presence: Presence,
     /// Running work it has been offered.
     pub(crate) load: BTreeSet<OperationId>,
+    /// When its session was let in.
+    since: Wall,
+    /// When it last said something about work, or came.
+    pub(crate) active: Wall,
+    /// What the dialect wants to show of it.
+    facts: Opaque,
 }
 
 impl Device {
@@ -31,27 +37,30 @@ impl Device {
             Presence::Away | Presence::Offline => None,
         }
     }
-
-    /// Whether it takes one more.
-    pub(crate) fn has_room(&self, capacity: Capacity) -> bool {
-        match capacity {
-            Capacity::Busy | Capacity::Queue(_) => self.load.is_empty(),
-            Capacity::Many(most) => self.load.len() < usize::try_from(most).unwrap_or(usize::MAX),
-        }
-    }
 }
 
 impl Group {
     /// A performer's session was let in.
-    pub(crate) fn device_came(&mut self, turn: &mut Turn<'_>, from: Route, id: DeviceId, epoch: Epoch) {
-        let has_it =
-            |operation: &&OperationId| self.operations.get(operation).is_some_and(|work| work.offered.contains(&id));
-        let load = || self.running.iter().filter(has_it).copied().collect();
-        let fresh = || Device { session: None, epoch, presence: Presence::Offline, load: load() };
+    pub(crate) fn device_came(&mut self, turn: &mut Turn<'_>, from: Route, id: DeviceId, epoch: Epoch, facts: Opaque) {
+        let operations = &self.operations;
+        let has_it = |operation: &&OperationId| operations.get(operation).is_some_and(|work| work.may_have(&id));
+        let load: BTreeSet<OperationId> = self.running.iter().filter(has_it).copied().collect();
+        let wall = turn.now.wall;
+        let fresh = || Device {
+            session: None,
+            epoch,
+            presence: Presence::Offline,
+            load: BTreeSet::new(),
+            since: wall,
+            active: wall,
+            facts: Opaque::new(),
+        };
         let device = self.devices.entry(id.clone()).or_insert_with(fresh);
         device.session = Some(from);
         device.epoch = epoch;
         device.presence = Presence::Online;
+        device.load.extend(load);
+        (device.since, device.active, device.facts) = (wall, wall, facts);
         turn.timers.set(Timer::Grace(self.id.clone(), id.clone()), None);
         self.seen(turn, from, &id);
         self.happened(turn, Happening::Presence { device: id.clone(), presence: Presence::Online, epoch });
@@ -61,7 +70,7 @@ impl Group {
 
     /// A session is over: its device is away or offline, its work held, failed, cancelled or left to others.
     pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: &Session) {
-        if session.role == Role::Requester && !self.is_here(&session.principal.id) {
+        if session.hears_for() && !self.is_here(&session.principal.id) {
             self.requester_lost(turn, &session.principal.id);
         }
         let Some(id) = &session.device else { return };
@@ -82,19 +91,89 @@ impl Group {
         turn.timers.set(Timer::Grace(self.id.clone(), id.clone()), until);
         self.happened(turn, Happening::Presence { device: id.clone(), presence, epoch });
         self.performer_lost(turn, id);
-        self.forget_device(id);
+        self.retire(turn, id);
     }
 
     /// The grace is over.
     pub(crate) fn grace_over(&mut self, turn: &mut Turn<'_>, id: &DeviceId) {
         let Some(device) = self.devices.get_mut(id) else { return };
-        if device.presence != Presence::Away {
-            return;
+        match device.presence {
+            Presence::Online => {}
+            Presence::Away => {
+                device.presence = Presence::Offline;
+                let epoch = device.epoch;
+                self.happened(turn, Happening::Presence { device: id.clone(), presence: Presence::Offline, epoch });
+                self.retire(turn, id);
+            }
+            Presence::Offline => self.forget_device(id),
         }
-        device.presence = Presence::Offline;
-        let epoch = device.epoch;
-        self.happened(turn, Happening::Presence { device: id.clone(), presence: Presence::Offline, epoch });
-        self.forget_device(id);
+    }
+
+    /// A device the store remembers from before.
+    pub(crate) fn restore_device(&mut self, row: DeviceRow, now: Now, timers: &mut Timers) {
+        let seen = now.wall_at(row.last_seen_at);
+        self.devices.entry(row.device.clone()).or_insert_with(|| Device {
+            session: None,
+            epoch: Epoch::default(),
+            presence: Presence::Offline,
+            load: BTreeSet::new(),
+            since: seen,
+            active: seen,
+            facts: Opaque::new(),
+        });
+        let until = row.last_seen_at.after(bounds::DEVICE_LISTED);
+        timers.set(Timer::Grace(self.id.clone(), row.device), Some(until));
+    }
+
+    /// Says which devices the group has.
+    pub(crate) fn list_devices(&self, turn: &mut Turn<'_>, from: Route, id: AskId) {
+        let states = self.devices.iter().map(|(name, device)| DeviceState {
+            device: name.clone(),
+            presence: device.presence,
+            epoch: (device.epoch != Epoch::default()).then_some(device.epoch),
+            since: device.since,
+            active: device.active,
+            facts: device.facts.clone(),
+        });
+        let states = states.collect();
+        turn.answer(from, id, Tell::Devices(states));
+    }
+
+    /// Whether a device takes one more. Work that shares a device with other work does not keep it busy.
+    pub(crate) fn has_room(&self, id: &DeviceId, capacity: Capacity) -> bool {
+        let Some(device) = self.devices.get(id) else { return false };
+        let shares = |operation: &&OperationId| {
+            let work = self.operations.get(operation);
+            work.is_some_and(|work| matches!(work.rules.capacity, Capacity::Many(_)))
+        };
+        match capacity {
+            Capacity::Busy | Capacity::Queue(_) => device.load.iter().all(|operation| shares(&operation)),
+            Capacity::Many(most) => device.load.len() < usize::try_from(most).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// What a target means now: a device may be named by its connection.
+    pub(crate) fn resolve(&self, target: &Target) -> Target {
+        let Target::Device(name) = target else { return target.clone() };
+        if self.devices.contains_key(name) {
+            return target.clone();
+        }
+        let Some((_, epoch)) = Epoch::parse_connection(name.as_str()) else { return target.clone() };
+        let connected = self.devices.iter().find(|(_, device)| device.session.is_some() && device.epoch == epoch);
+        connected.map_or_else(|| target.clone(), |(id, _)| Target::Device(id.clone()))
+    }
+
+    /// Why there is nobody for it.
+    pub(crate) fn why_nobody(&self, target: &Target) -> Refusal {
+        match target {
+            Target::Device(name) if !self.devices.contains_key(name) => Refusal::Unknown,
+            Target::Device(_) | Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => Refusal::Absent,
+        }
+    }
+
+    /// Whether that session is one of this group's.
+    pub(crate) fn has_session(&self, epoch: Epoch) -> bool {
+        self.sessions.values().any(|session| session.epoch == epoch)
     }
 
     /// Notes the names a performer serves; work that waited for one of them may go out.
@@ -137,10 +216,30 @@ impl Group {
         }
     }
 
-    /// A device nobody needs to remember is forgotten; the store still knows when it was seen.
-    pub(crate) fn forget_device(&mut self, id: &DeviceId) {
+    /// An offline device stays listed for a while, unless its name was that of a connection.
+    fn retire(&mut self, turn: &mut Turn<'_>, id: &DeviceId) {
+        let Some(device) = self.devices.get(id).filter(|device| device.presence == Presence::Offline) else { return };
+        let nameless = device.epoch.connection(turn.partition) == id.as_str();
+        if nameless || self.devices.len() > bounds::DEVICES_LISTED {
+            return self.forget_device(id);
+        }
+        let until = turn.now.at.after(bounds::DEVICE_LISTED);
+        turn.timers.set(Timer::Grace(self.id.clone(), id.clone()), Some(until));
+    }
+
+    /// A device nobody needs to remember is forgotten; the store still knows when it was seen. One with work is
+    /// forgotten when that ends.
+    fn forget_device(&mut self, id: &DeviceId) {
         if self.devices.get(id).is_some_and(|device| device.presence == Presence::Offline && device.load.is_empty()) {
             self.devices.remove(id);
+        }
+    }
+
+    /// A device's last work has ended: it may be one that was only kept for that.
+    pub(crate) fn relieved(&mut self, turn: &mut Turn<'_>, id: &DeviceId) {
+        let offline = |device: &Device| device.presence == Presence::Offline && device.load.is_empty();
+        if self.devices.get(id).is_some_and(offline) {
+            self.retire(turn, id);
         }
     }
 

@@ -34,7 +34,7 @@ impl Group {
     pub(crate) fn happened(&mut self, turn: &mut Turn<'_>, happening: Happening) {
         let stream = &mut self.stream;
         stream.at.n += 1;
-        let event = Event { position: stream.at, group: self.id.clone(), happening };
+        let event = Event { position: stream.at, group: self.id.clone(), wall: turn.now.wall, happening };
         if stream.kept.len() == bounds::EVENTS_PER_GROUP {
             stream.kept.pop_front();
         }

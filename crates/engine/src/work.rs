@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use model::{
-    Absent, AskId, Capacity, DeviceId, FailCause, Happening, OperationId, OperationRow, Outcome, PrincipalId, Refusal,
-    Repeat, RequestKey, RequesterLost, Role, Route, Submit, Tell, Timestamp, Write,
+    Absent, Alert, AskId, Capacity, DeviceId, FailCause, Found, Happening, OperationId, OperationRow, Outcome,
+    OutcomeKind, PrincipalId, Refusal, Repeat, RequestKey, RequesterLost, Role, Route, Standing, Submit, Tell,
+    Timestamp, Write,
 };
 
 use crate::group::Group;
@@ -37,12 +38,12 @@ impl Group {
         if self.running.len() >= bounds::RUNNING_PER_GROUP {
             return refuse(turn, Refusal::Full);
         }
-        let there = self.candidates(&submit.target);
+        let target = self.resolve(&submit.target);
+        let there = self.candidates(&target);
         if there.is_empty() && submit.rules.absent == Absent::Refuse {
-            return refuse(turn, Refusal::Absent);
+            return refuse(turn, self.why_nobody(&target));
         }
-        let room =
-            |device: &DeviceId| self.devices.get(device).is_some_and(|device| device.has_room(submit.rules.capacity));
+        let room = |device: &DeviceId| self.has_room(device, submit.rules.capacity);
         let queues = match submit.rules.capacity {
             Capacity::Queue(_) => true,
             Capacity::Busy | Capacity::Many(_) => false,
@@ -55,27 +56,31 @@ impl Group {
         let work = Operation {
             id: operation,
             key: submit.key.clone(),
+            kind: submit.kind.clone(),
+            about: None,
             body: submit.body,
             dialect: principal.dialect,
             network: principal.network.clone(),
             requester: principal.id.clone(),
             requester_name: principal.name.clone(),
-            target: submit.target,
+            target,
             rules: submit.rules,
             accepted_at: turn.now.at,
             deliver_by: submit.deliver_by,
             answer_by: submit.answer_by,
             request: submit.request,
             memo: submit.memo,
-            asked_from: Some(from),
+            waiters: vec![from],
             offered: BTreeSet::new(),
             offered_at: None,
             restored: false,
             attempts: 0,
+            has_late: false,
+            made_good: false,
             state: State::Waiting,
         };
         if work.is_durable() {
-            turn.out.push(Output::Write(self.row(&work, submit.kind.clone())));
+            turn.out.push(Output::Write(Write::Accepted(Box::new(self.row(&work)))));
         }
         turn.answer(from, id, Tell::Accepted { operation, key: submit.key.clone() });
         self.running.insert(operation);
@@ -199,23 +204,27 @@ impl Group {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         let how = outcome.kind();
         let forget_at = turn.now.at.after(work.rules.remember).max(owed_until);
-        work.state = State::Ended { outcome, forget_at };
+        work.state = State::Ended { outcome, at: turn.now.at, forget_at };
         work.request = model::Opaque::new();
         self.running.remove(&operation);
         self.short.remove(&operation);
-        let (rules, requester) = (std::sync::Arc::clone(&work.rules), work.requester.clone());
-        let (asked_from, tell, offered) = (work.asked_from, work.outcome_tell(), work.offered.clone());
-        let durable = work.is_durable();
+        let (rules, requester, about) = (std::sync::Arc::clone(&work.rules), work.requester.clone(), work.about);
+        let (tell, offered) = (work.outcome_tell(), work.offered.clone());
+        let (durable, owed) = (work.is_durable(), work.is_owed());
+        let hearers = self.hearers(operation);
+        if let Some(work) = self.operations.get_mut(&operation) {
+            work.waiters = Vec::new();
+        }
         self.arm(turn.timers, operation);
-        match (self.reach(asked_from, &requester), tell) {
-            (Some(route), Some(tell)) => {
-                turn.tell(route, tell);
-                if durable && !rules.owed_for.is_zero() {
-                    turn.out.push(Output::Write(Write::Paid { operation }));
-                }
+        if let (Some(tell), false) = (tell, hearers.is_empty()) {
+            for route in hearers {
+                turn.tell(route, tell.clone());
             }
-            _ if !rules.owed_for.is_zero() => self.owe(turn, &requester, operation, owed_until, &rules),
-            _ => {}
+            if durable && owed {
+                turn.out.push(Output::Write(Write::Paid { operation }));
+            }
+        } else if owed {
+            self.owe(turn, &requester, operation, owed_until, &rules);
         }
         for id in &offered {
             let Some(device) = self.devices.get_mut(id) else { continue };
@@ -226,9 +235,12 @@ impl Group {
                     turn.tell(route, Tell::Withdrawn { operation, key, how });
                 }
             }
-            self.forget_device(id);
+            self.relieved(turn, id);
         }
         self.happened(turn, Happening::Ended { operation, how });
+        if let (Some(about), true) = (about, how != OutcomeKind::Completed) {
+            self.happened(turn, Happening::Alert(Alert::NotCompensated { operation: about }));
+        }
     }
 
     /// Keeps an ended operation in memory at least until then.
@@ -270,13 +282,63 @@ impl Group {
         match verdict_on_repeat(submit, who, &work.requester, &work.body) {
             Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
             None => {
-                work.asked_from = Some(from);
                 turn.answer(from, id, Tell::Accepted { operation: known, key });
-                if let Some(tell) = work.outcome_tell() {
-                    turn.tell(from, tell);
+                match work.outcome_tell() {
+                    Some(tell) => turn.tell(from, tell),
+                    None => self.waits(from, known),
                 }
             }
         }
+    }
+
+    /// One more session waits for a piece of work.
+    fn waits(&mut self, from: Route, operation: OperationId) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        let sessions = &self.sessions;
+        work.waiters.retain(|route| *route != from && sessions.contains_key(route));
+        work.waiters.push(from);
+    }
+
+    /// Where a piece of the group's work stands; `earlier` is what the store has under the key.
+    pub(crate) fn look(
+        &self,
+        turn: &mut Turn<'_>,
+        from: Route,
+        id: AskId,
+        key: &RequestKey,
+        earlier: Option<Box<OperationRow>>,
+    ) {
+        let known = self.latest(key).and_then(|operation| self.operations.get(&operation));
+        // The newer of the two is meant; of the same one the store knows more, and memory the latest.
+        let stored = earlier.filter(|row| known.is_none_or(|work| row.id >= work.id));
+        let work = known.filter(|work| stored.as_ref().is_none_or(|row| row.id == work.id));
+        let mut row = match (stored, work) {
+            (None, None) => return turn.answer(from, id, Tell::Found(None)),
+            (Some(row), None) => *row,
+            (stored, Some(work)) => {
+                let memory = self.row(work);
+                match stored {
+                    Some(stored) => OperationRow { outcome: memory.outcome.or(stored.outcome), ..*stored },
+                    None => memory,
+                }
+            }
+        };
+        let making_good = self.operations.values().rev().find(|work| work.about == Some(row.id));
+        if let Some(making_good) = making_good {
+            let ended = match &making_good.state {
+                State::Ended { outcome, at, .. } => Some((outcome.kind(), *at)),
+                State::Waiting
+                | State::Offered { .. }
+                | State::Started
+                | State::Held { .. }
+                | State::Settling { .. }
+                | State::Orphaned => None,
+            };
+            row.compensation = Some((making_good.id, ended));
+        }
+        let ended = if row.outcome.is_some() { Standing::Ended } else { Standing::Waiting };
+        let standing = work.map_or(ended, Operation::standing);
+        turn.answer(from, id, Tell::Found(Some(Box::new(Found { row, standing }))));
     }
 }
 
@@ -295,7 +357,7 @@ fn repeated_after_days(
         None => {
             turn.answer(from, id, Tell::Accepted { operation: row.id, key: key.clone() });
             if let Some((outcome, _)) = row.outcome {
-                turn.tell(from, Tell::Outcome { operation: row.id, key, memo: row.memo, outcome });
+                turn.tell(from, Tell::Outcome { operation: row.id, key, kind: row.kind, memo: row.memo, outcome });
             }
         }
     }

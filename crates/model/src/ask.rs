@@ -36,6 +36,13 @@ pub enum Ask {
         /// The last event heard; none for only what comes.
         since: Option<Position>,
     },
+    /// Which devices the group has.
+    Devices,
+    /// Where a piece of the group's work stands, whoever asked for it and however long ago.
+    Look {
+        /// The requester's id for it.
+        key: RequestKey,
+    },
 }
 
 /// Who wants in, and what is lent and owed to it.
@@ -45,8 +52,12 @@ pub struct Admit {
     pub principal: Arc<Principal>,
     /// What it is on this connection.
     pub role: Role,
-    /// The device it is, for a performer.
+    /// The device it is, for a performer; a performer without one is known by its connection.
     pub device: Option<DeviceId>,
+    /// What the dialect wants to show of the device, given back with [`Tell::Devices`](crate::Tell::Devices).
+    pub facts: Opaque,
+    /// What it hears besides answers to its own asks.
+    pub hears: Hears,
     /// Names that only one session may hold, such as a vendor id or a device; none when many may.
     pub single: Option<Box<str>>,
     /// Who wins when the single name is held.
@@ -55,6 +66,15 @@ pub struct Admit {
     pub grace: Duration,
     /// The limits to lend, empty; those with a history come back filled.
     pub windows: Vec<Window>,
+}
+
+/// Which outcomes a requester's session is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hears {
+    /// Those of all its principal's work, what is owed among them.
+    Principal,
+    /// Those it waits for itself: one call that is answered and over.
+    Own,
 }
 
 /// Who wins when a name that only one session may hold is asked for again.
@@ -105,6 +125,8 @@ pub enum Which {
     Id(OperationId),
     /// By the requester's id, in the performer's own group.
     Key(RequestKey),
+    /// The work that makes good for a late answer to the work of that id.
+    Compensation(RequestKey),
 }
 
 /// What a performer says.
@@ -112,6 +134,10 @@ pub enum Which {
 pub enum Verdict {
     /// It has begun; from here on the work may have been done.
     Started,
+    /// It never had it, or certainly did nothing of it: it may be offered again.
+    NotStarted,
+    /// It answered something else than it was asked: not taken, and an operator should look at it.
+    Contradiction,
     /// Something worth telling the requester; the work goes on.
     Note(Opaque),
     /// What it found; our own service decides what that means.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DeviceId, Epoch, Fence, GroupId, OperationId, OutcomeKind, PrincipalId};
+use crate::{DeviceId, Epoch, Fence, GroupId, OperationId, OutcomeKind, PrincipalId, Wall};
 
 /// Where in a group's stream an event stands. A changed fence is a gap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub struct Event {
     pub position: Position,
     /// Whose stream.
     pub group: GroupId,
+    /// When it happened.
+    pub wall: Wall,
     /// What happened.
     pub happening: Happening,
 }
@@ -85,6 +87,18 @@ pub enum Alert {
         /// Who they both are.
         principal: PrincipalId,
     },
+    /// A performer answered something else than it was asked.
+    Contradiction {
+        /// Which work.
+        operation: OperationId,
+        /// Who said it.
+        device: DeviceId,
+    },
+    /// Work that should make good for a late answer did not succeed: a person has to.
+    NotCompensated {
+        /// The work nobody made good for.
+        operation: OperationId,
+    },
     /// An owed outcome was given up: too old, or too many.
     GivenUp {
         /// Which work.
@@ -104,6 +118,8 @@ impl fmt::Display for Happening {
             Self::Alert(Alert::TakeoverWar { principal }) => {
                 write!(f, "event alert takeover_war {principal}")
             }
+            Self::Alert(Alert::Contradiction { device, .. }) => write!(f, "event alert contradiction {device}"),
+            Self::Alert(Alert::NotCompensated { .. }) => f.write_str("event alert not_compensated"),
             Self::Alert(Alert::GivenUp { principal, .. }) => {
                 write!(f, "event alert given_up {principal}")
             }

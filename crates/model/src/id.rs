@@ -225,6 +225,25 @@ pub struct Epoch {
     pub n: u32,
 }
 
+impl Epoch {
+    /// The session's name for peers that name connections: it carries the partition, so that it is never another's.
+    #[must_use]
+    pub fn connection(self, partition: Partition) -> String {
+        format!("c{:02x}{:x}-{:x}", partition.0, self.fence.0, self.n)
+    }
+
+    /// Takes back what [`Self::connection`] gave.
+    #[must_use]
+    pub fn parse_connection(text: &str) -> Option<(Partition, Self)> {
+        let (head, n) = text.strip_prefix('c')?.split_once('-')?;
+        let (partition, fence) = head.split_at_checked(2)?;
+        let number = |text: &str| u32::from_str_radix(text, 16).ok();
+        let partition = Partition(u8::from_str_radix(partition, 16).ok()?);
+        let epoch = Self { fence: Fence(number(fence)?), n: number(n)? };
+        (epoch.connection(partition) == text).then_some((partition, epoch))
+    }
+}
+
 /// Where a session lives in this process; given by the node, opaque to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Route {

@@ -21,7 +21,7 @@ mod tell;
 mod time;
 mod window;
 
-pub use ask::{Admit, Answer, Ask, Submit, Takeover, Verdict, Which};
+pub use ask::{Admit, Answer, Ask, Hears, Submit, Takeover, Verdict, Which};
 pub use close::{CloseCode, Reason};
 pub use event::{Alert, Event, Happening, Position, Presence};
 pub use id::{
@@ -36,9 +36,12 @@ pub use principal::{Denied, Dialect, Permissions, Principal, Role, UnknownDialec
 pub use record::{
     Commit, CommitError, Credential, CredentialKind, DeviceRow, Loaded, MailRow, OperationRow, Settle, Write,
 };
-pub use rules::{Absent, Capacity, Durability, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules, Target};
+pub use rules::{
+    Absent, Audience, Capacity, Compensation, Durability, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules,
+    Target,
+};
 pub use secret::{Digest, Secret};
-pub use session::{Call, Class, Done, Frame, Input, Outbox, Output, Request, Response};
-pub use tell::{NotAdmitted, Refusal, Taken, Tell};
+pub use session::{Call, Class, Done, Frame, Input, Outbox, Output, Proof, Request, Response};
+pub use tell::{DeviceState, Found, NotAdmitted, Refusal, Standing, Taken, Tell};
 pub use time::{Now, Timestamp, Wall};
 pub use window::{Window, WindowName};

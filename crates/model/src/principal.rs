@@ -173,6 +173,10 @@ pub enum Denied {
     Revoked,
     /// The right secret, but for another role than this door's.
     WrongRole,
+    /// The right name, but what it signed was not signed with its secret.
+    BadProof,
+    /// Another certificate than the one the credential is bound to, or none.
+    WrongCertificate,
     /// Too many wrong tries from this address or for this name; come back after the duration.
     Throttled(Duration),
 }
@@ -186,6 +190,8 @@ impl Denied {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::WrongRole => "wrong_role",
+            Self::BadProof => "bad_proof",
+            Self::WrongCertificate => "wrong_certificate",
             Self::Throttled(_) => "throttled",
         }
     }

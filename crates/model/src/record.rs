@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     CredentialId, Decision, DeviceId, Dialect, Digest, Fence, GroupId, Member, NetworkId, Opaque, OperationId, Outcome,
-    Partition, Permissions, PrincipalId, Question, RequestKey, Role, Target, Timestamp, Wall,
+    OutcomeKind, Partition, Permissions, PrincipalId, Question, RequestKey, Role, Secret, Target, Timestamp, Wall,
 };
 
 /// One operation as it is stored.
@@ -43,6 +43,12 @@ pub struct OperationRow {
     pub memo: Opaque,
     /// How and when it ended; none while it runs.
     pub outcome: Option<(Outcome, Timestamp)>,
+    /// The work this one makes good for; none for work a requester asked for.
+    pub about: Option<OperationId>,
+    /// What a performer said after the end, and when; filled by the store.
+    pub late: Option<(Opaque, Timestamp)>,
+    /// The work that makes good for this one, and how and when it ended; filled by the store.
+    pub compensation: Option<(OperationId, Option<(OutcomeKind, Timestamp)>)>,
 }
 
 /// One outcome owed to somebody who was not there.
@@ -188,6 +194,8 @@ pub struct Loaded {
     pub operations: Vec<OperationRow>,
     /// What is owed.
     pub mail: Vec<MailRow>,
+    /// Devices that were seen within the horizon.
+    pub devices: Vec<DeviceRow>,
 }
 
 /// One stored credential. Its secret is kept as a digest, or encrypted where a protocol needs it in clear.
@@ -213,6 +221,8 @@ pub struct Credential {
     pub name: Box<str>,
     /// What is kept of the secret.
     pub secret: CredentialKind,
+    /// SHA-256 of the client certificate it works with; none where any connection will do.
+    pub certificate: Option<Digest>,
     /// What it allows beyond its role.
     pub permissions: Permissions,
     /// When it was made.
@@ -228,4 +238,11 @@ pub struct Credential {
 pub enum CredentialKind {
     /// SHA-256 of a secret with full entropy.
     Digest(Digest),
+    /// SHA-256 of a key that is presented, and the secret its holder signs with. The store keeps that encrypted.
+    Signing {
+        /// Of the key.
+        key: Digest,
+        /// In clear, as signing needs it.
+        secret: Secret,
+    },
 }

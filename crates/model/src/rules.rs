@@ -2,6 +2,7 @@
 //!
 //! A new difference between vendors is a new value here, with its row in the table of ARCHITECTURE.md.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::DeviceId;
@@ -44,7 +45,7 @@ pub enum Absent {
 pub enum PerformerLost {
     /// The operation fails.
     Fail,
-    /// It is held this long for the device to come back, then fails.
+    /// It is held this long for the device to come back, then fails; at once where the device has no grace at all.
     Hold(Duration),
     /// Others that have the offer, or the same one back in time, go on.
     OthersGoOn,
@@ -77,6 +78,8 @@ pub enum Reoffer {
     Never,
     /// The same bytes to a device that comes back.
     OnReturn,
+    /// A device that comes back is asked what became of it, and is given it again only when it certainly did nothing.
+    Inquire,
     /// The same bytes again and again until the performer reacts or `until` has passed.
     Every {
         /// Between two offers.
@@ -87,12 +90,34 @@ pub enum Reoffer {
 }
 
 /// What an answer after the outcome means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Late {
     /// Acknowledged as late, otherwise forgotten.
     Drop,
     /// Acknowledged as late and written beside the outcome.
     Record,
+    /// Recorded; and where the work had failed or expired but was done after all, further work makes good for it.
+    Compensate(Arc<Compensation>),
+}
+
+/// The work that makes good for work that was done after its requester was told it was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compensation {
+    /// What kind of work it is, in the dialect's word.
+    pub kind: Box<str>,
+    /// How it behaves.
+    pub rules: Arc<Rules>,
+    /// How long it may take.
+    pub answer_within: Duration,
+}
+
+/// Who hears an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The session that waits for it, or else another of the principal; owed when there is none.
+    Principal,
+    /// The sessions that wait for it, and nobody else.
+    Waiting,
 }
 
 /// Whether an operation survives a restart.
@@ -121,6 +146,8 @@ pub struct Rules {
     pub reoffer: Reoffer,
     /// When an answer comes after the outcome.
     pub late: Late,
+    /// Who hears the outcome.
+    pub audience: Audience,
     /// Whether it is stored.
     pub durability: Durability,
     /// How long an ended operation is kept in memory for repeats and late answers.

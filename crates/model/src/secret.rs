@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -27,6 +28,22 @@ impl Secret {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
+    }
+
+    /// Whether `mac` is the HMAC-SHA256 of `message` under this secret; compared in constant time.
+    #[must_use]
+    pub fn signed(&self, message: &[u8], mac: &[u8]) -> bool {
+        // A key of any length will do for HMAC.
+        Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
+            .is_ok_and(|hmac| hmac.chain_update(message).verify_slice(mac).is_ok())
+    }
+
+    /// The HMAC-SHA256 of `message` under this secret.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> [u8; 32] {
+        Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
+            .map(|hmac| hmac.chain_update(message).finalize().into_bytes().into())
+            .unwrap_or_default()
     }
 }
 

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Ask, AskId, CallId, CloseCode, Denied, Dialect, Principal, Reason, Role, Secret, Tell};
+use crate::{Ask, AskId, CallId, CloseCode, Denied, Dialect, Digest, Principal, Reason, Role, Secret, Tell};
 
 /// What goes into a session.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
     /// The peer asks to open a WebSocket. Always the first input of a socket's session.
     Open(&'a Request),
+    /// The peer makes one HTTP call. Always the first input of a call's session, which ends with its response.
+    Request(&'a Request),
     /// A frame from the peer; text is valid UTF-8 and within the limit.
     Frame(Frame<'a>),
     /// The deadline the session named has come.
@@ -63,6 +65,8 @@ pub enum Output {
     Accept,
     /// Refuse the upgrade with this response.
     Refuse(Response),
+    /// Answer the HTTP call; nothing follows it.
+    Respond(Response),
     /// Send a text frame.
     Send {
         /// The whole message.
@@ -116,13 +120,24 @@ pub enum Call {
     Authenticate {
         /// The protocol that is spoken.
         dialect: Dialect,
-        /// The role of this door.
-        role: Role,
+        /// The role of this door; none where the credential decides it.
+        role: Option<Role>,
         /// The name presented beside the secret.
         subject: Option<Box<str>>,
         /// The secret presented.
         secret: Secret,
+        /// What only a holder of the signing secret can have made, where the protocol signs.
+        proof: Option<Proof>,
     },
+}
+
+/// A signature: HMAC-SHA256 over a message under the credential's signing secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// What was signed.
+    pub message: Bytes,
+    /// The signature presented.
+    pub mac: Box<[u8]>,
 }
 
 /// What came of slow work.
@@ -147,6 +162,8 @@ pub struct Request {
     pub body: Bytes,
     /// Where the peer is, as far as trusted proxies tell.
     pub peer: IpAddr,
+    /// SHA-256 of the certificate the peer showed, when it showed one that is trusted.
+    pub certificate: Option<Digest>,
 }
 
 impl Request {

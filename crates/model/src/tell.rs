@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Certainty, Epoch, Event, Opaque, OperationId, Outcome, OutcomeKind, Position, RequestKey, Timestamp, Window,
+    Certainty, DeviceId, Epoch, Event, Opaque, OperationId, OperationRow, Outcome, OutcomeKind, Position, Presence,
+    RequestKey, Timestamp, Wall, Window,
 };
 
 /// What a session is told. The first part answers asks; the rest comes by itself.
@@ -62,6 +63,10 @@ pub enum Tell {
         /// Whether events between the asked position and the first that follows are missing.
         gap: bool,
     },
+    /// The devices of the group, in the order of their names.
+    Devices(Vec<DeviceState>),
+    /// The work that was looked for; none when there is none under that id.
+    Found(Option<Box<Found>>),
 
     /// Something about the requester's work that is not its outcome.
     Progress {
@@ -80,6 +85,8 @@ pub enum Tell {
         operation: OperationId,
         /// The requester's id for it.
         key: RequestKey,
+        /// What kind of work it was, in the dialect's word.
+        kind: Box<str>,
         /// The dialect's own bytes.
         memo: Opaque,
         /// How it ended.
@@ -91,6 +98,10 @@ pub enum Tell {
         operation: OperationId,
         /// The requester's id for it.
         key: RequestKey,
+        /// What kind of work it is, in the dialect's word.
+        kind: Box<str>,
+        /// Whether it may have had it before: then it only says what became of it.
+        inquiry: bool,
         /// The requester's name as people read it.
         from: Box<str>,
         /// The dialect's normal form.
@@ -117,6 +128,45 @@ pub enum Tell {
     Event(Box<Event>),
 }
 
+/// A device as its group sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceState {
+    /// Its name; that of its connection when it has none.
+    pub device: DeviceId,
+    /// Whether it can be given work.
+    pub presence: Presence,
+    /// The session it has or had last; none when only the store remembers it.
+    pub epoch: Option<Epoch>,
+    /// When that session was let in; when it was last seen, without one.
+    pub since: Wall,
+    /// When it last said something about work, or came.
+    pub active: Wall,
+    /// What the dialect wanted to show of it.
+    pub facts: Opaque,
+}
+
+/// A piece of work that was looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What is stored of it, its outcome among it.
+    pub row: OperationRow,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// Where a piece of work stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It waits for a performer.
+    Waiting,
+    /// A performer has it.
+    Offered,
+    /// A performer that had it is away; it is held for its return.
+    Held,
+    /// It has its outcome.
+    Ended,
+}
+
 /// Why a connection was not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAdmitted {
@@ -135,8 +185,12 @@ pub enum Refusal {
     Conflict,
     /// The device has work and takes no more.
     Busy,
-    /// No fitting performer is there.
+    /// No fitting performer is there now.
     Absent,
+    /// The group has no device of that name.
+    Unknown,
+    /// The device belongs to another group.
+    Foreign,
     /// No such work, or it has ended.
     NotFound,
     /// A bound of this node is reached: try later.

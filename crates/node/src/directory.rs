@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Credential, CredentialId, CredentialKind, Denied, Dialect, Partition, Principal, Role, Secret, Timestamp, Wall,
+    Credential, CredentialId, CredentialKind, Denied, Dialect, Digest, Partition, Principal, Proof, Role, Secret,
+    Timestamp, Wall,
 };
 
 /// Every credential of the store as it was at one moment. Shared by all cores, replaced as a whole.
@@ -15,10 +16,28 @@ pub struct Directory {
     by_id: BTreeMap<CredentialId, [u8; 32]>,
 }
 
+/// What somebody presents to prove who it is.
+#[derive(Debug)]
+pub struct Presented<'a> {
+    /// The role of the door it stands at; none where its credential decides that.
+    pub role: Option<Role>,
+    /// The name beside the secret.
+    pub subject: Option<&'a str>,
+    /// The secret, or the key of a secret that is never sent.
+    pub secret: &'a Secret,
+    /// What was signed with that.
+    pub proof: Option<&'a Proof>,
+    /// The digest of the client certificate its connection showed.
+    pub certificate: Option<Digest>,
+}
+
 #[derive(Debug)]
 struct Entry {
     principal: Arc<Principal>,
     subject: Option<Box<str>>,
+    /// What its holder signs with.
+    signing: Option<Secret>,
+    certificate: Option<Digest>,
     expires_at: Option<Wall>,
     revoked: bool,
 }
@@ -29,10 +48,15 @@ impl Directory {
     pub fn new(credentials: Vec<Credential>) -> Self {
         let mut directory = Self::default();
         for credential in credentials {
-            let CredentialKind::Digest(digest) = credential.secret;
+            let (digest, signing) = match credential.secret {
+                CredentialKind::Digest(digest) => (digest, None),
+                CredentialKind::Signing { key, secret } => (key, Some(secret)),
+            };
             directory.by_id.insert(credential.id.clone(), digest.0);
             directory.by_digest.entry(digest.0).or_default().push(Entry {
                 subject: credential.subject,
+                signing,
+                certificate: credential.certificate,
                 expires_at: credential.expires_at,
                 revoked: credential.revoked_at.is_some(),
                 principal: Arc::new(Principal {
@@ -62,16 +86,14 @@ impl Directory {
         &self,
         wall: Wall,
         dialect: Dialect,
-        role: Role,
-        subject: Option<&str>,
-        secret: &Secret,
+        presented: &Presented<'_>,
     ) -> Result<Arc<Principal>, Denied> {
-        let entries = self.by_digest.get(&secret.digest().0).map_or(&[][..], Vec::as_slice);
+        let entries = self.by_digest.get(&presented.secret.digest().0).map_or(&[][..], Vec::as_slice);
         let entry = entries
             .iter()
-            .find(|entry| entry.principal.dialect == dialect && entry.subject.as_deref() == subject)
+            .find(|entry| entry.principal.dialect == dialect && entry.subject.as_deref() == presented.subject)
             .ok_or(Denied::Unknown)?;
-        if entry.principal.role != role {
+        if presented.role.is_some_and(|role| entry.principal.role != role) {
             return Err(Denied::WrongRole);
         }
         if entry.revoked {
@@ -79,6 +101,13 @@ impl Directory {
         }
         if entry.expires_at.is_some_and(|end| end <= wall) {
             return Err(Denied::Expired);
+        }
+        if entry.certificate.is_some() && entry.certificate != presented.certificate {
+            return Err(Denied::WrongCertificate);
+        }
+        let signed = |proof: &Proof| entry.signing.as_ref().is_some_and(|it| it.signed(&proof.message, &proof.mac));
+        if presented.proof.is_some_and(|proof| !signed(proof)) {
+            return Err(Denied::BadProof);
         }
         Ok(Arc::clone(&entry.principal))
     }

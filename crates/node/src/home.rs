@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use model::{
     Ask, AskId, Commit, CommitError, Dialect, Event, Loaded, Now, OperationId, OperationRow, Partition, Question,
-    Route, Rules, Settle, Settled, Tell, Timestamp, Write,
+    Route, Settle, Settled, Tell, Timestamp, Write,
 };
 
 use crate::port::{Note, Output};
@@ -135,9 +135,9 @@ impl Home {
     /// The partition starts from what the store had.
     pub(crate) fn loaded(&mut self, step: &mut Step<'_>, loaded: Loaded) {
         let dialects = Arc::clone(step.dialects);
-        let rules = |dialect: Dialect, kind: &str| -> Option<Arc<Rules>> { dialects::rules(&dialects, dialect, kind) };
+        let rules = move |dialect: Dialect, kind: &str| dialects::rules(&dialects, dialect, kind);
         self.state = State::Live(Box::new(Live {
-            engine: engine::Partition::new(loaded, rules),
+            engine: engine::Partition::new(loaded, Arc::new(rules)),
             batch: self.first_batch,
             writes: Vec::new(),
             settles: Vec::new(),

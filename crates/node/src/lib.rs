@@ -12,7 +12,7 @@ mod refusal;
 mod slot;
 mod slots;
 
-pub use directory::{Directory, Throttle};
+pub use directory::{Directory, Presented, Throttle};
 pub use farewell::Spread;
 pub use home::{LAZY_WRITES, WRITES_PER_BATCH};
 pub use port::{Ending, Input, Mail, Note, Output, Wire};
@@ -28,7 +28,7 @@ use model::{
     Timestamp,
 };
 
-use dialects::Session;
+use dialects::{Session, Way};
 use farewell::Farewell;
 use home::{Home, Said, Step};
 use refusal::refusal;
@@ -148,7 +148,8 @@ impl Node {
     /// Takes one input and says everything that follows from it.
     pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Vec<Output>) {
         match input {
-            Input::Open { route, request } => self.open(now, route.slot, request, out),
+            Input::Open { route, request } => self.open(now, route.slot, request, Way::Socket, out),
+            Input::Request { route, request } => self.open(now, route.slot, request, Way::Call, out),
             Input::Frame { route, frame } => self.frame(now, route.slot, frame, out),
             Input::Fault { route, reason } => self.close(route.slot, reason, out),
             Input::Room { route } => self.session(now, route.slot, model::Input::Room, out),
@@ -197,9 +198,15 @@ impl Node {
         self.homes.values().filter(|home| home.is_loading()).count()
     }
 
-    fn open(&mut self, now: Now, slot: u64, request: &Request, out: &mut Vec<Output>) {
+    fn open(&mut self, now: Now, slot: u64, request: &Request, way: Way, out: &mut Vec<Output>) {
         let route = self.here(slot);
-        let refuse = |out: &mut Vec<Output>, response| out.push(Output::Wire { route, wire: Wire::Refuse(response) });
+        let refuse = |out: &mut Vec<Output>, response| {
+            let wire = match way {
+                Way::Socket => Wire::Refuse(response),
+                Way::Call => Wire::Respond(response),
+            };
+            out.push(Output::Wire { route, wire });
+        };
         if let Some(farewell) = &mut self.farewell {
             let mut response = Response::json(503, r#"{"error":"going away, come back soon"}"#);
             let seconds = farewell.turn_away(now.at).as_millis().div_ceil(1000).max(1);
@@ -207,14 +214,18 @@ impl Node {
             return refuse(out, response);
         }
         let seed = self.config.seed.wrapping_add(slot.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let door = dialects::door(request);
+        let door = dialects::door(request, way);
         let session = door.and_then(|door| Session::new(&self.config.dialects, door, seed, now).map(|it| (door, it)));
         let Some((door, session)) = session else {
             out.push(Output::Note(Note::NoDoor { route }));
             return refuse(out, Response::json(404, r#"{"error":"nothing is served at this path"}"#));
         };
-        self.slots.insert(slot, Slot::new(door, session, request.peer));
-        self.session(now, slot, model::Input::Open(request), out);
+        self.slots.insert(slot, Slot::new(door, session, request.peer, request.certificate));
+        let input = match way {
+            Way::Socket => model::Input::Open(request),
+            Way::Call => model::Input::Request(request),
+        };
+        self.session(now, slot, input, out);
     }
 
     fn frame(&mut self, now: Now, slot: u64, frame: Frame<'_>, out: &mut Vec<Output>) {
@@ -264,7 +275,9 @@ impl Node {
             model::Output::Send { text, class } => Wire::Send { text, class },
             model::Output::Ping => Wire::Ping,
             model::Output::Limit(bytes) => Wire::Limit(bytes),
-            model::Output::Refuse(response) => return self.refuse(id, response, out),
+            model::Output::Refuse(response) | model::Output::Respond(response) => {
+                return self.refuse(id, response, out);
+            }
             model::Output::Close { code, reason } if self.slots.get(id).is_some_and(|slot| slot.accepted) => {
                 self.closed(id, reason);
                 Wire::Close { code, reason }
@@ -272,8 +285,11 @@ impl Node {
             // There is no socket yet that could be closed.
             model::Output::Close { reason, .. } => return self.refuse(id, refusal(reason), out),
             model::Output::Ask { id: ask_id, ask } => return self.session_asks(id, ask_id, ask),
-            model::Output::Call { id: call, call: Call::Authenticate { dialect, role, subject, secret } } => {
-                let result = self.authenticate(now, id, (dialect, role), subject.as_deref(), &secret);
+            model::Output::Call { id: call, call: Call::Authenticate { dialect, role, subject, secret, proof } } => {
+                let (subject_text, proof) = (subject.as_deref(), proof.as_ref());
+                let certificate = self.slots.get(id).and_then(|slot| slot.certificate);
+                let presented = Presented { role, subject: subject_text, secret: &secret, proof, certificate };
+                let result = self.authenticate(now, id, dialect, &presented);
                 if let Err(denied) = result {
                     out.push(Output::Note(Note::LoginRefused { route, dialect, role, subject, denied }));
                 }
@@ -288,16 +304,15 @@ impl Node {
         &mut self,
         now: Now,
         slot: u64,
-        (dialect, role): (model::Dialect, model::Role),
-        subject: Option<&str>,
-        secret: &model::Secret,
+        dialect: model::Dialect,
+        presented: &Presented<'_>,
     ) -> Result<Arc<model::Principal>, Denied> {
         let peer = self.slots.get(slot).map(|slot| slot.peer);
-        let who = format!("{peer:?} {dialect} {}", subject.unwrap_or_default());
+        let who = format!("{peer:?} {dialect} {}", presented.subject.unwrap_or_default());
         if let Some(wait) = self.throttle.wait(now.at, &who) {
             return Err(Denied::Throttled(wait));
         }
-        let result = self.directory.authenticate(now.wall, dialect, role, subject, secret);
+        let result = self.directory.authenticate(now.wall, dialect, presented);
         match &result {
             Ok(_) => self.throttle.succeeded(&who),
             Err(_) => self.throttle.failed(now.at, &who),
@@ -319,7 +334,9 @@ impl Node {
             | Ask::Cancel { .. }
             | Ask::Answer(_)
             | Ask::Serve { .. }
-            | Ask::Listen { .. } => match slot.admission.partition() {
+            | Ask::Listen { .. }
+            | Ask::Devices
+            | Ask::Look { .. } => match slot.admission.partition() {
                 Some(partition) => partition,
                 None => return,
             },
@@ -353,11 +370,12 @@ impl Node {
         self.closed(id, reason);
     }
 
-    /// Refuses an upgrade: the session is over before it had a socket.
+    /// Refuses an upgrade, or answers a call: the session is over and never had a socket.
     fn refuse(&mut self, id: u64, response: Response, out: &mut Vec<Output>) {
-        self.closed(id, Reason::NotAuthenticated);
-        self.slots.remove(id);
-        out.push(Output::Wire { route: self.here(id), wire: Wire::Refuse(response) });
+        self.closed(id, Reason::Finished);
+        let way = self.slots.remove(id).map(|slot| slot.door.way);
+        let wire = if way == Some(Way::Call) { Wire::Respond(response) } else { Wire::Refuse(response) };
+        out.push(Output::Wire { route: self.here(id), wire });
     }
 
     fn gone(&mut self, id: u64, ending: Ending, out: &mut Vec<Output>) {
@@ -518,11 +536,11 @@ impl Node {
         }
         if let (Tell::Admitted { .. }, Admission::Asked(_, partition)) = (&tell, slot.admission) {
             slot.admission = Admission::Inside(partition);
-            if let Some(who) = &slot.principal {
+            if let (Some(who), Way::Socket) = (&slot.principal, slot.door.way) {
                 out.push(Output::Note(Note::LoggedIn {
                     route,
                     dialect: slot.door.dialect,
-                    role: slot.door.role,
+                    role: who.role,
                     group: who.group.clone(),
                     principal: who.id.clone(),
                 }));

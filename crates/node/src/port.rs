@@ -21,6 +21,13 @@ pub enum Input<'a> {
         /// What it asked for.
         request: &'a Request,
     },
+    /// A peer makes one HTTP call; `route` came from [`Node::route`](crate::Node::route).
+    Request {
+        /// The new call.
+        route: Route,
+        /// What it asks for, body and all.
+        request: &'a Request,
+    },
     /// A frame arrived.
     Frame {
         /// On which connection.
@@ -149,6 +156,8 @@ pub enum Wire {
     Accept,
     /// Refuse the upgrade with this response; the route is over.
     Refuse(Response),
+    /// Answer the call with this response; the route is over.
+    Respond(Response),
     /// Send a text frame.
     Send {
         /// The whole message.
@@ -226,8 +235,8 @@ pub enum Note {
         route: Route,
         /// In which protocol.
         dialect: Dialect,
-        /// In which role.
-        role: Role,
+        /// In which role; none where the credential would have decided that.
+        role: Option<Role>,
         /// The name presented, never the secret.
         subject: Option<Box<str>>,
         /// Why.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dialects::{Door, Session};
-use model::{Ask, AskId, Frame, Partition, Principal, Reason, Submit, Timestamp, Verdict};
+use model::{Ask, AskId, Digest, Frame, Partition, Principal, Reason, Submit, Timestamp, Verdict};
 
 /// Frames held for one session before its socket is not read any more.
 pub const LINE_FRAMES: usize = 64;
@@ -56,6 +56,8 @@ pub(crate) struct Slot {
     pub(crate) door: Door,
     pub(crate) session: Session,
     pub(crate) peer: IpAddr,
+    /// The digest of the certificate it showed.
+    pub(crate) certificate: Option<Digest>,
     /// Who it is, once proven and let in or about to be.
     pub(crate) principal: Option<Arc<Principal>>,
     /// The ask that wants it let in, while that has no answer; afterwards it is in.
@@ -92,11 +94,12 @@ impl Admission {
 }
 
 impl Slot {
-    pub(crate) const fn new(door: Door, session: Session, peer: IpAddr) -> Self {
+    pub(crate) const fn new(door: Door, session: Session, peer: IpAddr, certificate: Option<Digest>) -> Self {
         Self {
             door,
             session,
             peer,
+            certificate,
             principal: None,
             admission: Admission::Outside,
             closing: None,
@@ -179,7 +182,7 @@ fn size(ask: &Ask) -> usize {
             request.len() + memo.len()
         }
         Ask::Answer(answer) => match &answer.verdict {
-            Verdict::Started => 0,
+            Verdict::Started | Verdict::NotStarted | Verdict::Contradiction => 0,
             Verdict::Note(bytes)
             | Verdict::Evidence(bytes)
             | Verdict::Completed(bytes)
@@ -187,6 +190,11 @@ fn size(ask: &Ask) -> usize {
             | Verdict::Failed(bytes) => bytes.len(),
         },
         Ask::Serve { names } => names.iter().map(|name| name.len()).sum(),
-        Ask::Admit(_) | Ask::Leave { .. } | Ask::Cancel { .. } | Ask::Listen { .. } => 0,
+        Ask::Admit(_)
+        | Ask::Leave { .. }
+        | Ask::Cancel { .. }
+        | Ask::Listen { .. }
+        | Ask::Devices
+        | Ask::Look { .. } => 0,
     }
 }

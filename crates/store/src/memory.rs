@@ -236,6 +236,7 @@ impl State {
             newest: self.operations.rows.keys().next_back().copied(),
             operations: self.operations.rows.values().filter(wanted).cloned().collect(),
             mail: mail.into_iter().map(|(_, row)| row.clone()).collect(),
+            devices: Vec::new(),
         }
     }
 

@@ -191,9 +191,12 @@ impl Finding {
 #[must_use]
 pub(crate) const fn denied(denied: Denied) -> (Code, Reason) {
     match denied {
-        Denied::Unknown | Denied::Expired | Denied::Revoked | Denied::WrongRole => {
-            (Code::InvalidCredentials, Reason::NotAuthenticated)
-        }
+        Denied::Unknown
+        | Denied::Expired
+        | Denied::Revoked
+        | Denied::WrongRole
+        | Denied::BadProof
+        | Denied::WrongCertificate => (Code::InvalidCredentials, Reason::NotAuthenticated),
         Denied::Throttled(_) => (Code::VendorRateLimit, Reason::TooMuch),
     }
 }
@@ -213,7 +216,7 @@ pub(crate) const fn submit_refused(why: Refusal) -> (Code, &'static str) {
     match why {
         Refusal::Duplicate | Refusal::Conflict => (Code::InvalidRequest, "context_id was used before"),
         Refusal::Busy | Refusal::Full => (Code::VendorRateLimit, "Too many open contexts"),
-        Refusal::Absent => (Code::AuthDeviceError, "No scanner is connected"),
+        Refusal::Absent | Refusal::Unknown | Refusal::Foreign => (Code::AuthDeviceError, "No scanner is connected"),
         Refusal::NotFound => (Code::AuthContextNotFound, Code::AuthContextNotFound.text()),
     }
 }
@@ -222,7 +225,12 @@ pub(crate) const fn submit_refused(why: Refusal) -> (Code, &'static str) {
 #[must_use]
 pub(crate) const fn cancel_refused(why: Refusal) -> Code {
     match why {
-        Refusal::NotFound | Refusal::Duplicate | Refusal::Conflict | Refusal::Absent => Code::AuthContextNotFound,
+        Refusal::NotFound
+        | Refusal::Duplicate
+        | Refusal::Conflict
+        | Refusal::Absent
+        | Refusal::Unknown
+        | Refusal::Foreign => Code::AuthContextNotFound,
         Refusal::Busy | Refusal::Full => Code::VendorRateLimit,
     }
 }

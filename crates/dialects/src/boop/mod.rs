@@ -55,7 +55,7 @@ pub use service::service;
 
 use model::{Dialect, Request, Role};
 
-use crate::Door;
+use crate::{Door, Way};
 
 /// Where vendors connect.
 pub const VENDOR_PATH: &str = "/ws/vendor";
@@ -64,13 +64,13 @@ pub const SCANNER_PATH: &str = "/ws/pvs";
 
 /// The door a request knocks at, by its path.
 #[must_use]
-pub fn door(request: &Request) -> Option<Door> {
+pub fn door(request: &Request, way: Way) -> Option<Door> {
     let role = match &*request.path {
         VENDOR_PATH => Role::Requester,
         SCANNER_PATH => Role::Performer,
         _ => return None,
     };
-    Some(Door { dialect: Dialect::Boop, role })
+    (way == Way::Socket).then_some(Door { dialect: Dialect::Boop, role: Some(role), way })
 }
 
 /// What a palm's template is looked up by: members are registered with this subject.

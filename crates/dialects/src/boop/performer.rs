@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{
-    Admit, Answer, Ask, AskId, Call, CallId, Class, CloseCode, Denied, DeviceId, Dialect, Done, Frame, Input,
-    NotAdmitted, Now, Outbox, Output, Principal, Reason, RequestKey, Role, Takeover, Tell, Timestamp, Verdict, Which,
-    Window,
+    Admit, Answer, Ask, AskId, Call, CallId, Class, CloseCode, Denied, DeviceId, Dialect, Done, Frame, Hears, Input,
+    NotAdmitted, Now, Opaque, Outbox, Output, Principal, Reason, RequestKey, Role, Takeover, Tell, Timestamp, Verdict,
+    Which, Window,
 };
 
 use super::choices::Choices;
@@ -66,7 +66,8 @@ impl Performer {
             (State::Opening, Input::Open(_)) => self.open(now, out),
             // What is lent to a session that is over is handed back all the same.
             (State::Closed, Input::Tell { tell: Tell::Admitted { windows, .. }, .. }) => self.lend(now, windows),
-            (State::Opening | State::Closed, _) | (_, Input::Open(_) | Input::Room | Input::Dropped(_)) => {}
+            (State::Opening | State::Closed, _)
+            | (_, Input::Open(_) | Input::Request(_) | Input::Room | Input::Dropped(_)) => {}
             (_, Input::Frame(frame)) => self.frame(now, frame, out),
             (_, Input::Wake) => self.wake(now, out),
             (_, Input::Tell { ask, tell }) => self.tell(now, ask, tell, out),
@@ -185,8 +186,8 @@ impl Performer {
             State::Proving { .. } | State::Admission { .. } | State::Opening | State::Closed => return,
         }
         self.calls = self.calls.wrapping_add(1);
-        let (dialect, role) = (Dialect::Boop, Role::Performer);
-        out.push(Output::Call { id: call, call: Call::Authenticate { dialect, role, subject, secret } });
+        let (dialect, role) = (Dialect::Boop, Some(Role::Performer));
+        out.push(Output::Call { id: call, call: Call::Authenticate { dialect, role, subject, secret, proof: None } });
     }
 
     fn scan(&mut self, now: Now, text: &str, out: &mut Outbox) {
@@ -231,7 +232,12 @@ impl Performer {
             Err(denied) => {
                 let retry_after = match denied {
                     Denied::Throttled(wait) => Some(wait),
-                    Denied::Unknown | Denied::Expired | Denied::Revoked | Denied::WrongRole => None,
+                    Denied::Unknown
+                    | Denied::Expired
+                    | Denied::Revoked
+                    | Denied::WrongRole
+                    | Denied::BadProof
+                    | Denied::WrongCertificate => None,
                 };
                 let (code, reason) = codes::denied(denied);
                 return self.part(now, code, About { retry_after, ..About::default() }, reason, out);
@@ -262,6 +268,8 @@ impl Performer {
             single: Some(format!("device:{device}").into()),
             takeover: if self.choices.reject_new { Takeover::IncumbentStays } else { Takeover::NewestWins },
             grace: self.choices.scanner_grace,
+            facts: Opaque::new(),
+            hears: Hears::Principal,
             windows: vec![Manners::wanted(&self.choices)],
         };
         let until = now.at.after(self.choices.login_within);
@@ -302,6 +310,8 @@ impl Performer {
             | Tell::Serving
             | Tell::TooManyNames { .. }
             | Tell::Listening { .. }
+            | Tell::Devices(_)
+            | Tell::Found(_)
             | Tell::Progress { .. }
             | Tell::Outcome { .. }
             | Tell::Event(_) => {}

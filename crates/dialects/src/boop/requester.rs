@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::{
-    Admit, Ask, AskId, Call, CallId, Class, CloseCode, Denied, Dialect, Digest, Done, Frame, Input, NotAdmitted, Now,
-    Outbox, Output, Permissions, Principal, Reason, Refusal, RequestKey, Role, Submit, Takeover, Target, Tell,
-    Timestamp, Window,
+    Admit, Ask, AskId, Call, CallId, Class, CloseCode, Denied, Dialect, Digest, Done, Frame, Hears, Input, NotAdmitted,
+    Now, Opaque, Outbox, Output, Permissions, Principal, Reason, Refusal, RequestKey, Role, Submit, Takeover, Target,
+    Tell, Timestamp, Window,
 };
 
 use super::choices::Choices;
@@ -81,7 +81,8 @@ impl Requester {
             (State::Opening, Input::Open(_)) => self.open(now, out),
             // What is lent to a session that is over is handed back all the same.
             (State::Closed, Input::Tell { tell: Tell::Admitted { windows, .. }, .. }) => self.lend(now, windows),
-            (State::Opening | State::Closed, _) | (_, Input::Open(_) | Input::Room | Input::Dropped(_)) => {}
+            (State::Opening | State::Closed, _)
+            | (_, Input::Open(_) | Input::Request(_) | Input::Room | Input::Dropped(_)) => {}
             (_, Input::Frame(frame)) => self.frame(now, frame, out),
             (_, Input::Wake) => self.wake(now, out),
             (_, Input::Tell { ask, tell }) => self.tell(now, ask, tell, out),
@@ -211,10 +212,10 @@ impl Requester {
             State::Proving { .. } | State::Admission { .. } | State::Opening | State::Closed => return,
         }
         self.calls = self.calls.wrapping_add(1);
-        let (dialect, role) = (Dialect::Boop, Role::Requester);
+        let (dialect, role) = (Dialect::Boop, Some(Role::Requester));
         out.push(Output::Call {
             id: call,
-            call: Call::Authenticate { dialect, role, subject: Some(vendor_id), secret },
+            call: Call::Authenticate { dialect, role, subject: Some(vendor_id), secret, proof: None },
         });
     }
 
@@ -296,7 +297,12 @@ impl Requester {
             Err(denied) => {
                 let retry_after = match denied {
                     Denied::Throttled(wait) => Some(wait),
-                    Denied::Unknown | Denied::Expired | Denied::Revoked | Denied::WrongRole => None,
+                    Denied::Unknown
+                    | Denied::Expired
+                    | Denied::Revoked
+                    | Denied::WrongRole
+                    | Denied::BadProof
+                    | Denied::WrongCertificate => None,
                 };
                 let (code, reason) = codes::denied(denied);
                 return self.part(now, code, About { retry_after, ..About::default() }, reason, out);
@@ -327,6 +333,8 @@ impl Requester {
             single: Some(format!("vendor:{vendor_id}").into()),
             takeover: if self.choices.reject_new { Takeover::IncumbentStays } else { Takeover::NewestWins },
             grace: Duration::ZERO,
+            facts: Opaque::new(),
+            hears: Hears::Principal,
             windows: vec![contexts(&self.choices), Manners::wanted(&self.choices)],
         };
         let until = now.at.after(self.choices.login_within);
@@ -370,6 +378,8 @@ impl Requester {
             | Tell::Serving
             | Tell::TooManyNames { .. }
             | Tell::Listening { .. }
+            | Tell::Devices(_)
+            | Tell::Found(_)
             | Tell::Offer { .. }
             | Tell::Withdrawn { .. }
             | Tell::Event(_) => {}

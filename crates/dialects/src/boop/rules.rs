@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Absent, Capacity, Durability, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules};
+use model::{Absent, Audience, Capacity, Durability, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules};
 
 use super::choices::Choices;
 
@@ -20,6 +20,7 @@ pub fn rules(choices: &Choices) -> Arc<Rules> {
         repeat: Repeat::Refuse,
         reoffer: Reoffer::OnReturn,
         late: Late::Drop,
+        audience: Audience::Principal,
         durability: Durability::Durable,
         remember: choices.remember,
         owed_for: choices.owed_for,

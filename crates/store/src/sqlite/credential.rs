@@ -64,7 +64,7 @@ fn add_one(db: &Connection, credential: &Credential) -> Result<bool, Fault> {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
         ON CONFLICT (id) DO NOTHING";
     let (kind, secret) = match &credential.secret {
-        CredentialKind::Digest(digest) => (DIGEST, &digest.0[..]),
+        CredentialKind::Digest(digest) | CredentialKind::Signing { key: digest, .. } => (DIGEST, &digest.0[..]),
     };
     let permissions = match &credential.permissions {
         Permissions::All => None,
@@ -122,6 +122,7 @@ fn read(row: &Row<'_>) -> Result<Credential, Fault> {
         device: named_if_any(row, 7, "credentials.device", |text| DeviceId::parse(text).ok())?,
         name: get(row, 8, "credentials.name")?,
         secret: CredentialKind::Digest(digest),
+        certificate: None,
         permissions: permissions.map_or(Permissions::All, |listed| {
             Permissions::Only(listed.into_iter().map(String::into_boxed_str).collect())
         }),

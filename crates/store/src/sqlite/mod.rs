@@ -185,6 +185,7 @@ impl Store for Sqlite {
                 newest,
                 operations: operations.remove(partition).unwrap_or_default(),
                 mail: mail.remove(partition).unwrap_or_default(),
+                devices: Vec::new(),
             });
         }
         transaction.commit().map_err(Fault::Sql)?;

@@ -246,6 +246,9 @@ fn read(row: &Row<'_>) -> Result<OperationRow, Fault> {
         request: column::bytes(row, 14, "operations.request")?,
         memo: column::bytes(row, 15, "operations.memo")?,
         outcome: read_outcome(row, 16)?,
+        about: None,
+        late: None,
+        compensation: None,
     })
 }
 
