@@ -292,13 +292,15 @@ impl Core {
 
     fn wire(&self, route: Route, wire: Wire, wakes: &mut usize) {
         let Some(slot) = self.slot(route) else { return };
-        let refused = matches!(wire, Wire::Refuse(_));
+        let over = matches!(wire, Wire::Refuse(_) | Wire::Respond(_));
         {
             let mut slot = slot.borrow_mut();
             let slot = &mut *slot;
             match wire {
                 Wire::Accept => slot.decision = Decision::Accepted,
-                Wire::Refuse(response) => slot.decision = Decision::Refused(Box::new(response)),
+                Wire::Refuse(response) | Wire::Respond(response) => {
+                    slot.decision = Decision::Answered(Box::new(response));
+                }
                 Wire::Send { text, class } => self.send(slot, text, class),
                 Wire::Ping => {
                     if slot.takes_frames() {
@@ -315,7 +317,7 @@ impl Core {
         }
         *wakes += 1;
         self.wake_slot(&slot, *wakes);
-        if refused {
+        if over {
             self.forget(route);
         }
     }
@@ -437,6 +439,7 @@ pub(crate) async fn decided(slot: &RefCell<Slot>) -> Result<(), Box<model::Respo
 fn route_of(input: &Input<'_>) -> Option<Route> {
     match input {
         Input::Open { route, .. }
+        | Input::Request { route, .. }
         | Input::Frame { route, .. }
         | Input::Fault { route, .. }
         | Input::Room { route }

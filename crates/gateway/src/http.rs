@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dialects::Way;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -212,7 +213,7 @@ async fn answer(visit: &Visit, request: hyper::Request<Incoming>) -> hyper::Resp
             error(403, "operators_only", "metrics are told to this machine and on operators' listeners only")
         }
         (true, "/metrics") => whole(200, &[("content-type", CONTENT_TYPE)], core.metrics().text()),
-        (true, _) if dialects::door(&model(&parts, visit.address(&parts))).is_some() => match handshake(&parts) {
+        (true, _) if dialects::door(&model(&parts, visit.address(&parts)), Way::Socket).is_some() => match handshake(&parts) {
             Err(refusal) => refused(core, refusal.name(), handshake_response(refusal)),
             Ok(_) => error(400, "bad_request", "this is a WebSocket endpoint"),
         },
@@ -311,7 +312,7 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
 /// The setting that would let a browser's page in, when nothing lets it in now.
 fn foreign_origin(core: &Core, request: &Request) -> Option<&'static str> {
     let origin = request.header("origin")?;
-    let door = dialects::door(request)?;
+    let door = dialects::door(request, Way::Socket)?;
     core.settings().origin_allowed(door.dialect, origin).err()
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn note(note: &Note, peer: Option<IpAddr>, metrics: &Metrics) {
                 slot = route.slot,
                 peer,
                 %dialect,
-                %role,
+                role = role.map(|role| role.name()),
                 subject = subject.as_deref(),
                 denied = denied.label(),
                 "login refused"
@@ -67,6 +67,12 @@ pub(crate) fn event(event: &Event, metrics: &Metrics) {
         }
         Happening::Alert(Alert::TakeoverWar { principal }) => {
             tracing::warn!(%group, %principal, "two living peers keep displacing each other, newcomers wait");
+        }
+        Happening::Alert(Alert::Contradiction { operation, device }) => {
+            tracing::warn!(%group, %operation, %device, "performer answered something else than it was asked");
+        }
+        Happening::Alert(Alert::NotCompensated { operation }) => {
+            tracing::warn!(%group, %operation, "nobody made good for a late answer, a person has to");
         }
         Happening::Alert(Alert::GivenUp { operation, principal }) => {
             tracing::warn!(%group, %operation, %principal, "owed outcome given up");

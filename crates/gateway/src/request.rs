@@ -20,6 +20,7 @@ pub(crate) fn model(parts: &Parts, peer: IpAddr) -> Request {
         headers,
         body: Bytes::new(),
         peer,
+        certificate: None,
     }
 }
 

@@ -7,7 +7,7 @@ use model::{CloseCode, Reason, Response, Route};
 
 use crate::queue::Queue;
 
-/// What the machine said to the upgrade.
+/// What the machine said to the upgrade, or to the call.
 #[derive(Debug, Default)]
 pub(crate) enum Decision {
     /// Nothing yet.
@@ -15,8 +15,8 @@ pub(crate) enum Decision {
     Awaited,
     /// Complete it.
     Accepted,
-    /// Refuse it. Boxed: rare, and the slot is kept small.
-    Refused(Box<Response>),
+    /// Answer so: it is refused, or the call is over. Boxed: the slot is kept small.
+    Answered(Box<Response>),
 }
 
 /// One connection as its core sees it.
@@ -52,7 +52,7 @@ impl Slot {
 
     /// Whether frames may still be queued.
     pub(crate) const fn takes_frames(&self) -> bool {
-        self.close.is_none() && !matches!(self.decision, Decision::Refused(_))
+        self.close.is_none() && !matches!(self.decision, Decision::Answered(_))
     }
 
     /// Remembers whom to wake.
@@ -77,7 +77,7 @@ impl Slot {
                 Poll::Pending
             }
             Decision::Accepted => Poll::Ready(Ok(())),
-            Decision::Refused(response) => Poll::Ready(Err(response)),
+            Decision::Answered(response) => Poll::Ready(Err(response)),
         }
     }
 }

@@ -109,6 +109,7 @@ fn credential(peer: &Peer, now: Wall) -> Result<Option<Credential>, String> {
             true => Permissions::All,
             false => Permissions::Only(peer.permissions.iter().map(|permission| permission.as_str().into()).collect()),
         },
+        certificate: None,
         created_at: now,
         expires_at: peer.expires,
         revoked_at: None,
@@ -178,6 +179,7 @@ pub(crate) fn upgrade(
         headers: headers.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
         body: Bytes::new(),
         peer: peer.address.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))),
+        certificate: None,
     })
 }
 
