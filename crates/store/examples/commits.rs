@@ -137,6 +137,9 @@ impl Shops {
             request: Opaque::from_static(&[b'r'; 200]),
             memo: Opaque::from_static(&[b'm'; 100]),
             outcome: None,
+            about: None,
+            late: None,
+            compensation: None,
         }
     }
 

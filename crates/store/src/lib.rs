@@ -29,8 +29,8 @@ pub const LATE_ANSWERS_PER_OPERATION: usize = 16;
 /// A place where things survive. Calls block; the shell gives it a thread.
 pub trait Store: Send {
     /// Takes ownership of partitions: each gets a new, durable fence, and what its owner starts from:
-    /// running operations, those that ended at or after `horizon` or are still owed, oldest first, and the
-    /// mail in the order it was owed. Answers in the order of `partitions`.
+    /// running operations, those that ended at or after `horizon` or are still owed, oldest first, the mail in
+    /// the order it was owed, and the devices last seen at or after `horizon`, by group and name. Answers in the order of `partitions`.
     ///
     /// # Errors
     /// [`StoreError`]; then no fence has moved.
@@ -45,10 +45,11 @@ pub trait Store: Send {
     /// In a batch the writes come first, then the settles. An operation accepted twice stays as it was; of
     /// two outcomes the first stays, and a settle answers with the one that is there; mail for an operation
     /// that is owed already, late answers of an operation that is not stored, and paying what is not owed
-    /// change nothing.
+    /// change nothing. What a row says of late answers and of work that makes good for it is read from their own
+    /// writes, never written with it.
     fn commit(&mut self, commits: &[Commit]) -> Vec<Result<Vec<Settled>, CommitError>>;
 
-    /// The newest operation of a group under a key.
+    /// The newest operation of a group that was asked for under a key; never one that makes good for another.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -63,13 +64,13 @@ pub trait Store: Send {
     /// Every credential, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::Sealed`] when a secret that is kept sealed does not open.
     fn credentials(&self) -> Result<Vec<Credential>, StoreError>;
 
     /// Adds credentials, all or none.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when an id is taken.
+    /// [`StoreError::Exists`] when an id is taken; [`StoreError::Sealed`] when a secret can not be sealed.
     fn add_credentials(&mut self, credentials: &[Credential]) -> Result<(), StoreError>;
 
     /// Ends a credential at `at`: when that is not after `now` it is revoked, else it expires then, or when
@@ -91,8 +92,9 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn member(&self, network: &NetworkId, id: &MemberId) -> Result<Option<Member>, StoreError>;
 
-    /// Forgets operations that ended before then, took no money and are owed to nobody, oldest first, with what came
-    /// after their outcome; at most `most`, and says how many. What took money is kept for good.
+    /// Forgets operations that ended before then, took no money, are owed to nobody and are not made good for right now,
+    /// oldest first, with what came after their outcome; at most `most`, and says how many. What took money is kept for
+    /// good, and what made good for an operation as long as that: so nobody makes good for it twice.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -174,6 +176,8 @@ pub enum StoreError {
     Exists(String),
     /// Another process has the folder.
     Locked(String),
+    /// The key of the sealed secrets is not there, may be known to others, or is not theirs.
+    Sealed(String),
     /// The data is from a newer version, or was made with another partition function.
     Foreign(String),
     /// The place itself failed: disk, permissions, corruption.
@@ -183,10 +187,16 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exists(what) | Self::Locked(what) | Self::Foreign(what) => f.write_str(what),
+            Self::Exists(what) | Self::Locked(what) | Self::Sealed(what) | Self::Foreign(what) => f.write_str(what),
             Self::Unavailable(cause) => write!(f, "the store is not available: {cause}"),
         }
     }
 }
 
 impl std::error::Error for StoreError {}
+
+impl From<SealError> for StoreError {
+    fn from(error: SealError) -> Self {
+        Self::Sealed(error.to_string())
+    }
+}

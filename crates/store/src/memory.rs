@@ -46,8 +46,10 @@ struct State {
     fail_next_commit: bool,
     fences: BTreeMap<Partition, Fence>,
     operations: Table<OperationId, OperationRow>,
-    /// The newest operation under a key.
-    newest: Table<(GroupId, RequestKey), OperationId>,
+    /// What was asked for under a key.
+    asked: Table<(GroupId, RequestKey, OperationId), ()>,
+    /// What makes good for an operation.
+    about: Table<(OperationId, OperationId), ()>,
     late: Table<OperationId, Vec<LateAnswer>>,
     devices: Table<(GroupId, DeviceId), DeviceRow>,
     /// What is owed, with its place in the order.
@@ -115,8 +117,9 @@ impl Store for Memory {
 
     fn earlier(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
         let state = self.state();
-        let newest = state.newest.rows.get(&(group.clone(), key.clone()));
-        Ok(newest.and_then(|id| state.operations.rows.get(id)).cloned())
+        let under = |id| (group.clone(), key.clone(), OperationId::from_number(id));
+        let newest = state.asked.rows.range(under(0)..=under(u64::MAX)).next_back();
+        Ok(newest.and_then(|((.., id), ())| state.operations.rows.get(id)).map(|row| state.whole(row)))
     }
 
     fn credentials_version(&self) -> Result<u64, StoreError> {
@@ -200,7 +203,11 @@ impl Store for Memory {
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
         let state = self.state();
         let rows = state.operations.rows.values();
-        Ok(rows.filter(|row| after.is_none_or(|after| row.id > after)).take(limit).cloned().collect())
+        Ok(rows
+            .filter(|row| after.is_none_or(|after| row.id > after))
+            .take(limit)
+            .map(|row| state.whole(row))
+            .collect())
     }
 }
 
@@ -227,6 +234,7 @@ impl State {
             row.id.partition() == partition
                 && (row.outcome.as_ref().is_none_or(|(_, at)| *at >= horizon) || self.mail.rows.contains_key(&row.id))
         };
+        let seen = |row: &&DeviceRow| row.last_seen_at >= horizon && Partition::of(&row.group) == partition;
         let mut mail: Vec<&(u64, MailRow)> =
             self.mail.rows.values().filter(|(_, row)| row.operation.partition() == partition).collect();
         mail.sort_by_key(|(place, _)| *place);
@@ -234,10 +242,30 @@ impl State {
             partition,
             fence,
             newest: self.operations.rows.keys().next_back().copied(),
-            operations: self.operations.rows.values().filter(wanted).cloned().collect(),
+            operations: self.operations.rows.values().filter(wanted).map(|row| self.whole(row)).collect(),
             mail: mail.into_iter().map(|(_, row)| row.clone()).collect(),
-            devices: Vec::new(),
+            devices: self.devices.rows.values().filter(seen).cloned().collect(),
         }
+    }
+
+    /// A row with what came after it.
+    fn whole(&self, row: &OperationRow) -> OperationRow {
+        let late = self.late.rows.get(&row.id).and_then(|late| late.last());
+        OperationRow {
+            late: late.map(|late| (late.body.clone(), late.at)),
+            compensation: self.made_good(row.id).map(|good| {
+                let ended = good.outcome.as_ref().map(|(outcome, at)| (outcome.kind(), *at));
+                (good.id, ended)
+            }),
+            ..row.clone()
+        }
+    }
+
+    /// The newest work that makes good for an operation.
+    fn made_good(&self, id: OperationId) -> Option<&OperationRow> {
+        let about = |good| (id, OperationId::from_number(good));
+        let newest = self.about.rows.range(about(0)..=about(u64::MAX)).next_back();
+        newest.and_then(|((_, good), ())| self.operations.rows.get(good))
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<Vec<Settled>, CommitError> {
@@ -249,7 +277,7 @@ impl State {
             macro_rules! each {
                 ($($table:ident)*) => { $(if kept { state.$table.keep() } else { state.$table.take_back() })* };
             }
-            each!(operations newest late devices mail accounts ledger);
+            each!(operations asked about late devices mail accounts ledger);
         };
         all(self, done.is_ok());
         Ok(done?)
@@ -265,15 +293,15 @@ impl State {
     fn write(&mut self, partition: Partition, write: &Write) -> Result<(), Refusal> {
         match write {
             Write::Accepted(row) => {
-                refusal::belongs(partition, row.id)?;
+                refusal::accepts(partition, row)?;
                 if self.operations.rows.contains_key(&row.id) {
                     return Ok(());
                 }
-                let key = (row.group.clone(), row.key.clone());
-                if self.newest.rows.get(&key).is_none_or(|newest| *newest < row.id) {
-                    self.newest.put(key, row.id);
+                match row.about {
+                    Some(about) => self.about.put((about, row.id), ()),
+                    None => self.asked.put((row.group.clone(), row.key.clone(), row.id), ()),
                 }
-                self.operations.put(row.id, (**row).clone());
+                self.operations.put(row.id, OperationRow { late: None, compensation: None, ..(**row).clone() });
             }
             Write::Ended { operation, outcome, at } => {
                 refusal::belongs(partition, *operation)?;
@@ -359,21 +387,32 @@ impl State {
         Ok(settled)
     }
 
+    fn is_being_made_good(&self, id: OperationId) -> bool {
+        let about = |good| (id, OperationId::from_number(good));
+        let mut all = self.about.rows.range(about(0)..=about(u64::MAX));
+        all.any(|((_, good), ())| self.operations.rows.get(good).is_some_and(|row| row.outcome.is_none()))
+    }
+
     fn forget(&mut self, before: Timestamp, most: usize) -> usize {
         let ended = |row: &OperationRow| row.outcome.as_ref().map(|(_, at)| *at).filter(|at| *at < before);
-        let free = |id: OperationId| !self.ledger.rows.contains_key(&id) && !self.mail.rows.contains_key(&id);
+        let free = |row: &OperationRow| {
+            !self.ledger.rows.contains_key(&row.id)
+                && !self.mail.rows.contains_key(&row.id)
+                && !self.is_being_made_good(row.id)
+                && row.about.is_none_or(|about| !self.operations.rows.contains_key(&about))
+        };
         let rows = self.operations.rows.values();
         let mut old: Vec<(Timestamp, OperationId)> =
-            rows.filter(|row| free(row.id)).filter_map(|row| Some((ended(row)?, row.id))).collect();
+            rows.filter(|row| free(row)).filter_map(|row| Some((ended(row)?, row.id))).collect();
         old.sort_unstable();
         old.truncate(most);
         for (_, id) in &old {
             self.late.rows.remove(id);
             let Some(row) = self.operations.rows.remove(id) else { continue };
-            let key = (row.group, row.key);
-            if self.newest.rows.get(&key) == Some(id) {
-                self.newest.rows.remove(&key);
-            }
+            match row.about {
+                Some(about) => self.about.rows.remove(&(about, *id)),
+                None => self.asked.rows.remove(&(row.group, row.key, *id)),
+            };
         }
         old.len()
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use model::{CommitError, Debit, Decision, Member, Money, OperationId, Partition, Settle, Settled};
+use model::{CommitError, Debit, Decision, Member, Money, OperationId, OperationRow, Partition, Settle, Settled};
 
 /// Why one batch is refused. The others of its transaction go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,12 @@ pub(crate) fn belongs(partition: Partition, operation: OperationId) -> Result<()
         return Err(Refusal::OtherPartition(operation));
     }
     Ok(())
+}
+
+/// Whether the owner of `partition` may write this operation, and the one it makes good for is in its hands too.
+pub(crate) fn accepts(partition: Partition, row: &OperationRow) -> Result<(), Refusal> {
+    belongs(partition, row.id)?;
+    row.about.map_or(Ok(()), |about| belongs(partition, about))
 }
 
 /// Asks the service. A panic in it is its own fault, not the store's.

@@ -27,6 +27,8 @@ pub enum SealError {
         /// Its permissions.
         mode: u32,
     },
+    /// There is no key file, although secrets were sealed under one.
+    Missing(PathBuf),
     /// The key file does not hold a key.
     Malformed(PathBuf),
     /// The key file could not be read or made.
@@ -42,6 +44,9 @@ impl fmt::Display for SealError {
         match self {
             Self::Exposed { path, mode } => {
                 write!(f, "key file {} has mode {mode:03o}; it must be 600, for its owner only", path.display())
+            }
+            Self::Missing(path) => {
+                write!(f, "key file {} is not there; what was sealed under it opens with no other", path.display())
             }
             Self::Malformed(path) => write!(f, "key file {} does not hold {KEY_BYTES} bytes", path.display()),
             Self::Io(cause) => f.write_str(cause),
@@ -75,6 +80,15 @@ impl Seal {
                 read_key(path)?.ok_or_else(|| SealError::Malformed(path.to_owned()))?
             }
         };
+        Ok(Self(Aes256Gcm::new((&*key).into())))
+    }
+
+    /// Reads the key file of secrets that are there.
+    ///
+    /// # Errors
+    /// As [`Self::open_or_create`], and [`SealError::Missing`].
+    pub fn open(path: &Path) -> Result<Self, SealError> {
+        let key = read_key(path)?.ok_or_else(|| SealError::Missing(path.to_owned()))?;
         Ok(Self(Aes256Gcm::new((&*key).into())))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Credential, CredentialId, DeviceId, Dialect, Permissions, Role};
+use model::{Credential, CredentialId, DeviceId, Dialect, Digest, Permissions, Role};
 
 use super::Place;
 use super::given::*;
@@ -33,6 +33,29 @@ pub(crate) fn credentials_come_back_as_they_were_oldest_first(place: &impl Place
     assert_eq!(store.credentials().unwrap(), [old.clone(), full.clone(), none.clone()]);
     drop(store);
     assert_eq!(place.open().credentials().unwrap(), [old, full, none]);
+}
+
+pub(crate) fn a_credential_may_need_a_certificate(place: &impl Place) {
+    let mut store = place.open();
+    let bound = Credential { certificate: Some(Digest::of(b"certificate")), ..credential("bound", 1) };
+    let both = Credential { certificate: Some(Digest([0; 32])), ..signing("both", 2) };
+    store.add_credentials(&[bound.clone(), both.clone(), credential("free", 3)]).unwrap();
+    drop(store);
+    assert_eq!(place.open().credentials().unwrap(), [bound, both, credential("free", 3)]);
+}
+
+pub(crate) fn a_signing_secret_comes_back_as_it_was(place: &impl Place) {
+    let mut store = place.open();
+    store.add_credentials(&[signing("a", 1), credential("b", 2)]).unwrap();
+    assert_eq!(store.credentials().unwrap(), [signing("a", 1), credential("b", 2)]);
+    drop(store);
+    let mut store = place.open();
+    store.add_credentials(&[signing("c", 3)]).unwrap();
+    assert!(store.end_credential(&named("a"), wall(9), wall(9)).unwrap());
+    let revoked = Credential { revoked_at: Some(wall(9)), ..signing("a", 1) };
+    assert_eq!(store.credentials().unwrap(), [revoked, credential("b", 2), signing("c", 3)]);
+    let taken = store.add_credentials(&[signing("d", 4), signing("c", 4)]);
+    assert_eq!(taken, Err(StoreError::Exists("there is a credential c already".to_owned())));
 }
 
 pub(crate) fn credentials_are_added_all_or_none(place: &impl Place) {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use model::{
     Attribute, Commit, CommitError, Credential, CredentialId, CredentialKind, Currency, Debit, Decision, DeviceId,
     DeviceRow, Dialect, Digest, Fence, GroupId, MailRow, Member, MemberId, Money, NetworkId, Opaque, OperationId,
-    OperationRow, Outcome, Partition, Permissions, PrincipalId, Question, RequestKey, Role, Settle, Settled, Side,
-    Target, Timestamp, Wall, Write,
+    OperationRow, Outcome, Partition, Permissions, PrincipalId, Question, RequestKey, Role, Secret, Settle, Settled,
+    Side, Target, Timestamp, Wall, Write,
 };
 
 use crate::Inspect;
@@ -65,7 +65,19 @@ pub(crate) fn work(shop_number: u64, n: u64) -> OperationRow {
         request: Opaque::from_static(b"request"),
         memo: Opaque::from_static(b"memo"),
         outcome: None,
+        about: None,
+        late: None,
+        compensation: None,
     }
+}
+
+/// The `n`th operation of a shop, which makes good for another of it.
+pub(crate) fn good_for(shop: u64, n: u64, about: u64) -> OperationRow {
+    OperationRow { about: Some(id(shop, about)), key: work(shop, about).key, kind: "void".into(), ..work(shop, n) }
+}
+
+pub(crate) fn late(shop: u64, n: u64, body: &str, seconds: u64) -> Write {
+    Write::LateAnswer { operation: id(shop, n), body: Opaque::copy_from_slice(body.as_bytes()), at: at(seconds) }
 }
 
 pub(crate) fn accepted(shop: u64, n: u64) -> Write {
@@ -136,11 +148,19 @@ pub(crate) fn credential(name: &str, seconds: u64) -> Credential {
         device: None,
         name: "Corner Shop".into(),
         secret: CredentialKind::Digest(Digest::of(name.as_bytes())),
+        certificate: None,
         permissions: Permissions::All,
         created_at: wall(seconds),
         expires_at: None,
         revoked_at: None,
     }
+}
+
+/// A credential whose holder signs with `<name>-secret`.
+pub(crate) fn signing(name: &str, seconds: u64) -> Credential {
+    let secret =
+        CredentialKind::Signing { key: Digest::of(name.as_bytes()), secret: Secret::new(&format!("{name}-secret")) };
+    Credential { secret, ..credential(name, seconds) }
 }
 
 /// A batch of a shop's partition.

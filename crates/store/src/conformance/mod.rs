@@ -76,7 +76,12 @@ on_both! {
         mail_keeps_its_order_over_a_restart_until_it_is_paid
         late_answers_are_kept_in_order_up_to_a_bound
         what_is_old_is_forgotten_unless_it_took_money_runs_or_is_owed
+        a_row_tells_what_came_after_its_outcome
+        a_late_answer_and_what_makes_good_for_it_are_there_together_or_not_at_all
+        what_makes_good_for_work_is_not_what_was_asked_for
+        what_is_made_good_is_forgotten_after_that_has_ended_and_before_it
         devices_remember_when_they_were_last_seen
+        a_new_owner_knows_the_devices_that_were_seen_lately
         more_writes_than_a_transaction_holds_are_answered_in_order;
     settles:
         a_payment_is_outcome_debit_and_mail_together
@@ -92,6 +97,8 @@ on_both! {
         a_panicking_service_spoils_its_own_batch_only;
     credentials:
         credentials_come_back_as_they_were_oldest_first
+        a_credential_may_need_a_certificate
+        a_signing_secret_comes_back_as_it_was
         credentials_are_added_all_or_none
         a_rotation_overlaps
         every_change_has_a_version;

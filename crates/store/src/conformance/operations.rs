@@ -1,11 +1,13 @@
 //! Operations, fences, mail, late answers and devices.
 
-use model::{Certainty, CommitError, DeviceId, FailCause, Fence, Opaque, OperationRow, Outcome, Target, Write};
+use model::{
+    Certainty, CommitError, DeviceId, FailCause, Fence, Opaque, OperationRow, Outcome, OutcomeKind, Target, Write,
+};
 
 use super::Place;
 use super::given::*;
-use crate::LATE_ANSWERS_PER_OPERATION;
 use crate::sqlite::WRITES_PER_TRANSACTION;
+use crate::{Inspect, LATE_ANSWERS_PER_OPERATION};
 
 pub(crate) fn what_is_accepted_is_there_as_it_was(place: &impl Place) {
     let mut store = place.open();
@@ -289,6 +291,106 @@ pub(crate) fn what_is_old_is_forgotten_unless_it_took_money_runs_or_is_owed(plac
     assert_eq!(store.late_answers(id(1, 0)).unwrap(), []);
     assert_eq!(store.earlier(&shop(1), &work(1, 0).key).unwrap(), None);
     assert!(store.accounts().unwrap().iter().all(crate::Account::adds_up));
+}
+
+/// The `n`th operation of the first shop, as it is found under its key.
+fn found(store: &dyn Inspect, n: u64) -> OperationRow {
+    store.earlier(&shop(1), &work(1, n).key).unwrap().unwrap()
+}
+
+pub(crate) fn a_row_tells_what_came_after_its_outcome(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    // What a row says of these is never written with it.
+    let made_up = OperationRow {
+        late: Some((Opaque::from_static(b"made up"), at(1))),
+        compensation: Some((id(1, 7), None)),
+        ..work(1, 0)
+    };
+    write(&mut *store, 1, fence, vec![Write::Accepted(Box::new(made_up)), ended(1, 0, declined("no"))]);
+    let before = OperationRow { outcome: Some((declined("no"), at(1))), ..work(1, 0) };
+    assert_eq!(found(&*store, 0), before);
+    write(&mut *store, 1, fence, vec![late(1, 0, "first", 9), late(1, 0, "second", 8)]);
+    let row = OperationRow { late: Some((Opaque::from_static(b"second"), at(8))), ..before };
+    assert_eq!(found(&*store, 0), row, "the newest, by their order");
+    write(&mut *store, 1, fence, vec![Write::Accepted(Box::new(good_for(1, 10, 0)))]);
+    let row = OperationRow { compensation: Some((id(1, 10), None)), ..row };
+    assert_eq!(found(&*store, 0), row);
+    assert_eq!(store.operations(None, 9).unwrap(), [row.clone(), good_for(1, 10, 0)]);
+    write(&mut *store, 1, fence, vec![ended(1, 10, Outcome::Expired { certainty: Certainty::Unknown })]);
+    let row = OperationRow { compensation: Some((id(1, 10), Some((OutcomeKind::Expired, at(11))))), ..row };
+    assert_eq!(found(&*store, 0), row);
+    write(&mut *store, 1, fence, vec![Write::Accepted(Box::new(good_for(1, 12, 0)))]);
+    write(&mut *store, 1, fence, vec![ended(1, 12, completed("voided"))]);
+    let row = OperationRow { compensation: Some((id(1, 12), Some((OutcomeKind::Completed, at(13))))), ..row };
+    assert_eq!(found(&*store, 0), row, "the newest");
+    drop(store);
+    let loaded = place.open().load(&[home(1)], at(0)).unwrap().remove(0);
+    assert_eq!(loaded.operations[0], row);
+    assert_eq!(loaded.operations[1].about, Some(id(1, 0)));
+    assert_eq!(loaded.operations[1].compensation, None);
+}
+
+pub(crate) fn a_late_answer_and_what_makes_good_for_it_are_there_together_or_not_at_all(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 1, fence, vec![accepted(1, 0), ended(1, 0, declined("no"))]);
+    let before = everything(&*store);
+    let making_good = || vec![late(1, 0, "it was done", 5), Write::Accepted(Box::new(good_for(1, 10, 0)))];
+    let spoiled = [making_good(), vec![ended(1, 99, completed("of nothing"))]].concat();
+    refused(commit(&mut *store, batch(1, fence, spoiled)));
+    assert_eq!(everything(&*store), before);
+    assert_eq!(found(&*store, 0).compensation, None);
+    write(&mut *store, 1, fence, making_good());
+    let row = found(&*store, 0);
+    assert_eq!((row.late.unwrap().1, row.compensation.unwrap()), (at(5), (id(1, 10), None)));
+    // Nobody makes good for what is in other hands.
+    let foreign = OperationRow { about: Some(id(2, 0)), ..work(1, 11) };
+    let cause = refused(commit(&mut *store, batch(1, fence, vec![Write::Accepted(Box::new(foreign))])));
+    assert!(cause.ends_with("not to the batch's"), "{cause}");
+}
+
+pub(crate) fn what_makes_good_for_work_is_not_what_was_asked_for(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 1, fence, vec![Write::Accepted(Box::new(good_for(1, 10, 0)))]);
+    assert_eq!(store.earlier(&shop(1), &work(1, 0).key).unwrap(), None);
+    write(&mut *store, 1, fence, vec![accepted(1, 0)]);
+    let asked = found(&*store, 0);
+    assert_eq!((asked.id, asked.compensation), (id(1, 0), Some((id(1, 10), None))));
+    // Work may be asked for again under the key; then that is meant.
+    let again = OperationRow { key: work(1, 0).key, ..work(1, 5) };
+    write(&mut *store, 1, fence, vec![Write::Accepted(Box::new(again.clone()))]);
+    assert_eq!(found(&*store, 0), again);
+}
+
+pub(crate) fn what_is_made_good_is_forgotten_after_that_has_ended_and_before_it(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let good = Write::Accepted(Box::new(good_for(1, 10, 0)));
+    write(&mut *store, 1, fence, vec![accepted(1, 0), ended(1, 0, declined("no")), late(1, 0, "done", 5), good]);
+    assert_eq!(store.forget(at(99), 9), Ok(0), "it runs");
+    write(&mut *store, 1, fence, vec![ended(1, 10, completed("voided")), Write::Owed(mail(1, 0))]);
+    assert_eq!(store.forget(at(99), 9), Ok(0), "what is kept keeps what made good for it");
+    assert!(found(&*store, 0).compensation.is_some());
+    write(&mut *store, 1, fence, vec![Write::Paid { operation: id(1, 0) }]);
+    assert_eq!(store.forget(at(99), 9), Ok(1));
+    let left = store.operations(None, 9).unwrap();
+    assert_eq!(left.iter().map(|row| (row.id, row.about)).collect::<Vec<_>>(), [(id(1, 10), Some(id(1, 0)))]);
+    assert_eq!(store.forget(at(99), 9), Ok(1));
+    assert_eq!(store.operations(None, 9).unwrap(), []);
+}
+
+pub(crate) fn a_new_owner_knows_the_devices_that_were_seen_lately(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let seen = |shop, name, seconds| Write::Seen(device(shop, name, seconds));
+    write(&mut *store, 1, fence, vec![seen(1, "b", 5), seen(1, "old", 4), seen(1, "a", 9)]);
+    write(&mut *store, 2, fence, vec![seen(2, "b", 7)]);
+    drop(store);
+    let loaded = place.open().load(&[home(2), home(3), home(1)], at(5)).unwrap();
+    let devices: Vec<_> = loaded.into_iter().map(|loaded| loaded.devices).collect();
+    assert_eq!(devices, [vec![device(2, "b", 7)], vec![], vec![device(1, "a", 9), device(1, "b", 5)]]);
 }
 
 pub(crate) fn devices_remember_when_they_were_last_seen(place: &impl Place) {

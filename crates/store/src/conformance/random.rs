@@ -1,6 +1,6 @@
 //! The same random calls on SQLite and in memory: equal answers, equal data.
 
-use model::{Certainty, Commit, DeviceRow, Fence, Member, Opaque, Outcome, Settle, Side, Write};
+use model::{Certainty, Commit, DeviceRow, Fence, Member, Opaque, OperationRow, Outcome, Settle, Side, Write};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -21,6 +21,8 @@ enum Step {
     Keys(Vec<u64>),
     /// Ends one.
     EndKey { key: u64, at: u64, now: u64 },
+    /// Forgets what is old.
+    Forget { before: u64, most: usize },
     /// Looks for a repeat.
     Earlier { shop: u64, n: u64 },
     /// Starts again on the same data.
@@ -40,7 +42,7 @@ const EVIDENCE: [&str; 8] =
     ["pay 100", "pay 4000", "pay 100", "again", "force 9000", "force 0", "again_for 1", "stranger 1"];
 
 fn batches() -> impl Strategy<Value = Batch> {
-    let writes = vec((0..12_u8, 0..5_u64, 0..20_u64), 0..6);
+    let writes = vec((0..15_u8, 0..5_u64, 0..20_u64), 0..6);
     let settles = vec((0..5_u64, 0..6_u8, 0..EVIDENCE.len()), 0..3);
     (1..3_u64, prop::bool::weighted(0.1), writes, settles).prop_map(|(shop, stale, writes, settles)| Batch {
         shop,
@@ -58,7 +60,8 @@ fn steps() -> impl Strategy<Value = Step> {
             .prop_map(|(who, subjects, balance)| Step::Member { who, subjects, balance }),
         2 => vec(0..4_u64, 0..3).prop_map(Step::Keys),
         3 => (0..4_u64, 0..20_u64, 0..20_u64).prop_map(|(key, at, now)| Step::EndKey { key, at, now }),
-        1 => (1..3_u64, 0..5_u64).prop_map(|(shop, n)| Step::Earlier { shop, n }),
+        1 => (0..25_u64, 0..4_usize).prop_map(|(before, most)| Step::Forget { before, most }),
+        3 => (1..3_u64, 0..5_u64).prop_map(|(shop, n)| Step::Earlier { shop, n }),
         1 => Just(Step::Restart),
     ]
 }
@@ -78,6 +81,12 @@ fn a_write(shop_number: u64, (what, n, value): (u8, u64, u64)) -> Write {
         8 => Write::Paid { operation: id(shop_number, n) },
         9 => Write::LateAnswer { operation: id(shop_number, n), body, at: at(value) },
         10 => Write::Seen(DeviceRow { last_seen_at: at(value), ..device(shop_number, &format!("device-{n}"), 0) }),
+        // Work that makes good for other work, of which there may be several, and none.
+        11 | 12 => {
+            let key = key(&format!("key-{}", value % 3));
+            Write::Accepted(Box::new(OperationRow { key, ..good_for(shop_number, 5 + n, value % 6) }))
+        }
+        13 => Write::Ended { operation: id(shop_number, 5 + n), outcome: Outcome::Declined { body }, at: at(value) },
         _ => Write::Ended { operation: id(3 - shop_number, n), outcome: Outcome::Completed { body }, at: at(value) },
     }
 }
@@ -128,13 +137,15 @@ impl<P: Place> Tried<P> {
                 format!("{:?}", store.put_member(&member))
             }
             Step::Keys(keys) => {
-                let keys: Vec<_> = keys.iter().map(|n| credential(&format!("key-{n}"), n % 2)).collect();
+                let made = |n: &u64| if *n == 3 { signing("key-3", 1) } else { credential(&format!("key-{n}"), n % 2) };
+                let keys: Vec<_> = keys.iter().map(made).collect();
                 format!("{:?}", store.add_credentials(&keys))
             }
             Step::EndKey { key, at, now } => {
                 let id = credential(&format!("key-{key}"), 0).id;
                 format!("{:?}", store.end_credential(&id, wall(*at), wall(*now)))
             }
+            Step::Forget { before, most } => format!("{:?}", store.forget(at(*before), *most)),
             Step::Earlier { shop: n, n: k } => {
                 format!("{:?}", store.earlier(&shop(*n), &key(&format!("key-{}", k % 3))))
             }

@@ -1,6 +1,6 @@
 //! Values as columns hold them, and back. What comes back is checked: a file can be damaged.
 
-use model::{Certainty, Digest, FailCause, Opaque, Outcome, Target, Timestamp, Wall};
+use model::{Certainty, Digest, FailCause, Opaque, Outcome, OutcomeKind, Target, Timestamp, Wall};
 use rusqlite::Row;
 use rusqlite::types::FromSql;
 
@@ -49,6 +49,11 @@ pub(super) fn digest(row: &Row<'_>, at: usize, place: &'static str) -> Result<Di
     get(row, at, place).map(Digest)
 }
 
+/// A column that may hold a digest.
+pub(super) fn digest_if_any(row: &Row<'_>, at: usize, place: &'static str) -> Result<Option<Digest>, Fault> {
+    Ok(get::<Option<[u8; 32]>>(row, at, place)?.map(Digest))
+}
+
 /// A count that a column holds. The end of the line is as far as SQLite counts.
 pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -72,6 +77,13 @@ pub(super) fn timestamp_if_any(row: &Row<'_>, at: usize, place: &'static str) ->
 /// A wall time that a column may hold.
 pub(super) fn wall_if_any(row: &Row<'_>, at: usize, place: &'static str) -> Result<Option<Wall>, Fault> {
     Ok(get::<Option<u64>>(row, at, place)?.map(Wall::from_millis))
+}
+
+/// How something ended, in the word of [`OutcomeColumns`].
+pub(super) fn parse_kind(text: &str) -> Option<OutcomeKind> {
+    [OutcomeKind::Completed, OutcomeKind::Declined, OutcomeKind::Failed, OutcomeKind::Expired, OutcomeKind::Cancelled]
+        .into_iter()
+        .find(|kind| kind.label() == text)
 }
 
 /// A list of texts as JSON.

@@ -100,7 +100,7 @@ fn apply(db: &Connection, commit: &Commit) -> Result<Vec<Settled>, Fault> {
 fn apply_write(db: &Connection, partition: Partition, write: &Write) -> Result<(), Fault> {
     match write {
         Write::Accepted(row) => {
-            refusal::belongs(partition, row.id)?;
+            refusal::accepts(partition, row)?;
             operation::accept(db, row)
         }
         Write::Ended { operation, outcome, at } => {

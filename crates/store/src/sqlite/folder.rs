@@ -10,6 +10,8 @@ use crate::StoreError;
 
 /// The database within the folder.
 const DATA: &str = "tillgate.db";
+/// The key of the secrets that are sealed in it; made with the first of them.
+const SEAL: &str = "seal.key";
 /// The file whose lock says that a gateway uses the folder.
 const LOCK: &str = "tillgate.lock";
 /// How often, and after which pauses, a lock that is held is tried again before it is refused.
@@ -26,6 +28,11 @@ pub(super) fn prepare(folder: &Path) -> Result<PathBuf, StoreError> {
     let data = folder.join(DATA);
     open_private(&data)?;
     Ok(data)
+}
+
+/// Where the key of the sealed secrets lies.
+pub(super) fn seal(folder: &Path) -> PathBuf {
+    folder.join(SEAL)
 }
 
 /// Takes the folder's lock; none when somebody has it. It goes with the file's handle, and with the process.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::{DeviceId, DeviceRow, Dialect, GroupId, MailRow, OperationId, Partition, PrincipalId};
-use rusqlite::{Connection, params};
+use model::{DeviceId, DeviceRow, Dialect, GroupId, MailRow, OperationId, Partition, PrincipalId, Timestamp};
+use rusqlite::{Connection, Row, params};
 
 use super::column::{self, get, named};
 use super::fault::Fault;
@@ -74,6 +74,22 @@ pub(super) fn seen(db: &Connection, device: &DeviceRow) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The devices that had a session since then, by group and name. Read only when somebody starts, so no index keeps their
+/// order; a database cannot tell a group's partition.
+pub(super) fn devices_since(db: &Connection, horizon: Timestamp) -> Result<BTreeMap<Partition, Vec<DeviceRow>>, Fault> {
+    const SQL: &str = "
+        SELECT device, dialect, last_seen_at, group_name FROM devices WHERE last_seen_at >= ?1
+        ORDER BY group_name, device";
+    let mut statement = db.prepare_cached(SQL)?;
+    let mut rows = statement.query([column::millis(horizon)])?;
+    let mut devices: BTreeMap<Partition, Vec<DeviceRow>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let group = named(row, 3, "devices.group_name", |text| GroupId::parse(text).ok())?;
+        devices.entry(Partition::of(&group)).or_default().push(device(row, group)?);
+    }
+    Ok(devices)
+}
+
 /// The devices of a group, by name.
 pub(super) fn devices(db: &Connection, group: &GroupId) -> Result<Vec<DeviceRow>, Fault> {
     const SQL: &str = "SELECT device, dialect, last_seen_at FROM devices WHERE group_name = ?1 ORDER BY device";
@@ -81,12 +97,16 @@ pub(super) fn devices(db: &Connection, group: &GroupId) -> Result<Vec<DeviceRow>
     let mut rows = statement.query([group.as_str()])?;
     let mut devices = Vec::new();
     while let Some(row) = rows.next()? {
-        devices.push(DeviceRow {
-            group: group.clone(),
-            device: named(row, 0, "devices.device", |text| DeviceId::parse(text).ok())?,
-            dialect: named(row, 1, "devices.dialect", |text| text.parse::<Dialect>().ok())?,
-            last_seen_at: column::timestamp(row, 2, "devices.last_seen_at")?,
-        });
+        devices.push(device(row, group.clone())?);
     }
     Ok(devices)
+}
+
+fn device(row: &Row<'_>, group: GroupId) -> Result<DeviceRow, Fault> {
+    Ok(DeviceRow {
+        group,
+        device: named(row, 0, "devices.device", |text| DeviceId::parse(text).ok())?,
+        dialect: named(row, 1, "devices.dialect", |text| text.parse::<Dialect>().ok())?,
+        last_seen_at: column::timestamp(row, 2, "devices.last_seen_at")?,
+    })
 }

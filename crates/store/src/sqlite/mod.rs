@@ -1,6 +1,6 @@
 //! SQLite: one writer, every commit on the disk before it is answered, and readers beside it.
 //!
-//! A folder holds `tillgate.db` with its log, and `tillgate.lock`. The gateway [opens](Sqlite::open) the
+//! A folder holds `tillgate.db` with its log, `tillgate.lock`, and `seal.key` where a secret is sealed. The gateway [opens](Sqlite::open) the
 //! folder and is alone in that; the command line [attaches](Sqlite::attach) and works beside it.
 
 mod checkpoint;
@@ -49,6 +49,7 @@ pub struct Sqlite {
     checkpoints: Option<Checkpoints>,
     db: Connection,
     path: PathBuf,
+    seal: PathBuf,
     _lock: Option<File>,
 }
 
@@ -71,7 +72,7 @@ impl Sqlite {
         schema::migrate(&mut db, folder)?;
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(Fault::Sql)?;
         let checkpoints = Checkpoints::start(&mut db, connect(&path)?)?;
-        Ok(Self { checkpoints: Some(checkpoints), db, path, _lock: Some(lock) })
+        Ok(Self { checkpoints: Some(checkpoints), db, path, seal: folder::seal(folder), _lock: Some(lock) })
     }
 
     /// Opens the folder beside a gateway that may be running, as the command line does.
@@ -94,7 +95,7 @@ impl Sqlite {
                 thread::sleep(Duration::from_millis(20));
             }
         }
-        Ok(Self { checkpoints: None, db, path, _lock: None })
+        Ok(Self { checkpoints: None, db, path, seal: folder::seal(folder), _lock: None })
     }
 
     /// A handle for reading from another thread, beside the writer.
@@ -172,6 +173,7 @@ impl Store for Sqlite {
         let transaction = self.begin()?;
         let mut operations = operation::load(&transaction, partitions, horizon)?;
         let mut mail = mail::load(&transaction, partitions)?;
+        let mut devices = mail::devices_since(&transaction, horizon)?;
         let newest = operation::newest(&transaction)?;
         let mut loaded = Vec::with_capacity(partitions.len());
         for partition in partitions {
@@ -185,7 +187,7 @@ impl Store for Sqlite {
                 newest,
                 operations: operations.remove(partition).unwrap_or_default(),
                 mail: mail.remove(partition).unwrap_or_default(),
-                devices: Vec::new(),
+                devices: devices.remove(partition).unwrap_or_default(),
             });
         }
         transaction.commit().map_err(Fault::Sql)?;
@@ -205,12 +207,13 @@ impl Store for Sqlite {
     }
 
     fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
-        Ok(credential::list(&self.db)?)
+        credential::list(&self.db, &self.seal)
     }
 
     fn add_credentials(&mut self, credentials: &[Credential]) -> Result<(), StoreError> {
-        let transaction = self.begin()?;
-        credential::add(&transaction, credentials)?;
+        // `begin` would borrow the path of the key file too.
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Fault::Sql)?;
+        credential::add(&transaction, &self.seal, credentials)?;
         Ok(transaction.commit().map_err(Fault::Sql)?)
     }
 

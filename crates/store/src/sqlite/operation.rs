@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    DeviceId, Dialect, GroupId, NetworkId, Opaque, OperationId, OperationRow, Outcome, Partition, PrincipalId,
-    RequestKey, Target, Timestamp,
+    DeviceId, Dialect, GroupId, NetworkId, Opaque, OperationId, OperationRow, Outcome, OutcomeKind, Partition,
+    PrincipalId, RequestKey, Target, Timestamp,
 };
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params};
@@ -19,8 +19,9 @@ pub(super) fn accept(db: &Connection, row: &OperationRow) -> Result<(), Fault> {
     const SQL: &str = "
         INSERT INTO operations (
             id, group_name, network, requester, requester_name, dialect, kind, request_key, body, target,
-            target_name, accepted_at, deliver_by, answer_by, request, memo, ended_at, outcome, cause, certainty, answer)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+            target_name, accepted_at, deliver_by, answer_by, request, memo, ended_at, outcome, cause, certainty, answer,
+            about)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
         ON CONFLICT (id) DO NOTHING";
     let (target, target_name) = column::target(&row.target);
     let ended_at = row.outcome.as_ref().map(|(_, at)| column::millis(*at));
@@ -47,6 +48,7 @@ pub(super) fn accept(db: &Connection, row: &OperationRow) -> Result<(), Fault> {
         outcome.as_ref().and_then(|columns| columns.cause),
         outcome.as_ref().and_then(|columns| columns.certainty),
         outcome.as_ref().and_then(|columns| columns.answer),
+        row.about.map(id),
     ])?;
     Ok(())
 }
@@ -107,13 +109,16 @@ pub(super) fn add_late_answer(
     Ok(())
 }
 
-/// Forgets what ended before then, took no money and is owed to nobody.
+/// Forgets what ended before then, took no money, is owed to nobody, and is not made good for right now. What made
+/// good for it goes after it.
 pub(super) fn forget(db: &Connection, before: Timestamp, most: usize) -> Result<usize, Fault> {
     const OLD: &str = "
         SELECT id FROM operations
         WHERE ended_at < ?1
           AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.operation = operations.id)
           AND NOT EXISTS (SELECT 1 FROM mailboxes WHERE mailboxes.operation = operations.id)
+          AND NOT EXISTS (SELECT 1 FROM operations AS good WHERE good.about = operations.id AND good.ended_at IS NULL)
+          AND NOT EXISTS (SELECT 1 FROM operations AS first WHERE first.id = operations.about)
         ORDER BY ended_at, id LIMIT ?2";
     let mut statement = db.prepare_cached(OLD)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -147,44 +152,50 @@ pub(super) fn late_answers(db: &Connection, operation: OperationId) -> Result<Ve
     Ok(answers)
 }
 
-/// The columns of [`read`], in its order.
-macro_rules! columns {
-    () => {
-        "id, group_name, network, requester, requester_name, dialect, kind, request_key, body, target, target_name,
-         accepted_at, deliver_by, answer_by, request, memo, ended_at, outcome, cause, certainty, answer"
+/// The columns of [`read`], in its order, and where they come from: the operation itself, the newest answer that came
+/// after its end, and the newest work that makes good for it.
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "SELECT o.id, o.group_name, o.network, o.requester, o.requester_name, o.dialect, o.kind, o.request_key,
+                o.body, o.target, o.target_name, o.accepted_at, o.deliver_by, o.answer_by, o.request, o.memo,
+                o.ended_at, o.outcome, o.cause, o.certainty, o.answer, o.about,
+                late.body, late.at, good.id, good.outcome, good.ended_at
+            FROM operations AS o
+            LEFT JOIN late_answers AS late
+                ON late.operation = o.id AND late.place = (SELECT max(place) FROM late_answers WHERE operation = o.id)
+            LEFT JOIN operations AS good ON good.id = (SELECT max(id) FROM operations WHERE about = o.id)
+            WHERE ",
+            $which
+        )
     };
 }
 
 /// Runs in [`earlier`].
-pub(super) const EARLIER: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM operations WHERE group_name = ?1 AND request_key = ?2 ORDER BY id DESC LIMIT 1"
-);
+pub(super) const EARLIER: &str =
+    select!("o.group_name = ?1 AND o.request_key = ?2 AND o.about IS NULL ORDER BY o.id DESC LIMIT 1");
 
-/// The newest operation of a group under a key.
+/// The newest operation of a group that was asked for under a key.
 pub(super) fn earlier(db: &Connection, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, Fault> {
     Ok(read_all(db, EARLIER, params![group.as_str(), key.as_str()])?.pop())
 }
 
 /// Every operation after one, oldest first.
 pub(super) fn list(db: &Connection, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, Fault> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM operations WHERE id > ?1 ORDER BY id LIMIT ?2");
+    const SQL: &str = select!("o.id > ?1 ORDER BY o.id LIMIT ?2");
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     read_all(db, SQL, params![after.map_or(-1, id), limit])
 }
 
 /// Runs in [`load`]: `?1` has one byte per partition, so that one pass serves any number of them.
-pub(super) const LOAD: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM operations WHERE id IN (
+pub(super) const LOAD: &str = select!(
+    "o.id IN (
         SELECT id FROM operations INDEXED BY operations_by_end
         WHERE ended_at IS NULL AND substr(?1, (id >> 12 & 255) + 1, 1) = x'01'
         UNION ALL SELECT id FROM operations INDEXED BY operations_by_end
         WHERE ended_at >= ?2 AND substr(?1, (id >> 12 & 255) + 1, 1) = x'01'
         UNION ALL SELECT operation FROM mailboxes WHERE substr(?1, partition + 1, 1) = x'01'
-    ) ORDER BY id"
+    ) ORDER BY o.id"
 );
 
 /// What the owners of partitions start from: running operations, those that ended since the horizon, and
@@ -246,10 +257,22 @@ fn read(row: &Row<'_>) -> Result<OperationRow, Fault> {
         request: column::bytes(row, 14, "operations.request")?,
         memo: column::bytes(row, 15, "operations.memo")?,
         outcome: read_outcome(row, 16)?,
-        about: None,
-        late: None,
-        compensation: None,
+        about: get::<Option<u64>>(row, 21, "operations.about")?.map(OperationId::from_number),
+        late: read_late(row)?,
+        compensation: read_compensation(row)?,
     })
+}
+
+fn read_late(row: &Row<'_>) -> Result<Option<(Opaque, Timestamp)>, Fault> {
+    let body = get::<Option<Vec<u8>>>(row, 22, "late_answers.body")?.map(Opaque::from);
+    Ok(body.zip(column::timestamp_if_any(row, 23, "late_answers.at")?))
+}
+
+fn read_compensation(row: &Row<'_>) -> Result<Option<(OperationId, Option<(OutcomeKind, Timestamp)>)>, Fault> {
+    let good = get::<Option<u64>>(row, 24, "operations.id")?.map(OperationId::from_number);
+    let kind = named_if_any(row, 25, "operations.outcome", column::parse_kind)?;
+    let ended_at = column::timestamp_if_any(row, 26, "operations.ended_at")?;
+    Ok(good.map(|good| (good, kind.zip(ended_at))))
 }
 
 /// The outcome in the five columns from `at` on.

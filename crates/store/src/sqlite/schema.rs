@@ -9,7 +9,8 @@ use super::fault::Fault;
 use crate::StoreError;
 
 /// Every step, in order; step n makes schema n. A step that was shipped never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../../migrations/0001_first.sql"), include_str!("../../migrations/0002_payments.sql")];
 
 /// In the header of every database file of ours: `Till`.
 const APPLICATION: i32 = 0x5469_6c6c;

@@ -6,6 +6,7 @@ use std::path::Path;
 use model::{Fence, Opaque, OperationRow, Write};
 
 use super::*;
+use crate::Seal;
 use crate::conformance::given::*;
 use crate::conformance::{Folder, Place};
 
@@ -104,7 +105,7 @@ fn a_reader_sees_what_was_committed_from_another_thread() {
 #[test]
 fn data_that_is_not_for_this_version_is_left_alone() {
     for (sql, expected) in [
-        ("UPDATE meta SET schema = 99", "has schema 99; this version knows schemas up to 1, use a newer one"),
+        ("UPDATE meta SET schema = 99", "has schema 99; this version knows schemas up to 2, use a newer one"),
         ("UPDATE meta SET partitions = 64", "is placed in 64 partitions by"),
         ("UPDATE meta SET partition_function = 'crc'", "is placed in 256 partitions by \"crc\"; this version has 256"),
         ("PRAGMA application_id = 1", "was not made by tillgate"),
@@ -118,6 +119,130 @@ fn data_that_is_not_for_this_version_is_left_alone() {
             assert!(text.contains(expected), "{text}");
         }
     }
+}
+
+/// A folder as the first version left it: with an operation that ended, one that runs, a credential and a device.
+fn of_the_first_version() -> Folder {
+    let folder = Folder::new();
+    let first = include_str!("../../migrations/0001_first.sql");
+    let columns =
+        "group_name, network, requester, requester_name, dialect, kind, request_key, body, target, accepted_at,
+        answer_by, request, memo";
+    let values = format!(
+        "'shop-1', 'palms', 'till', 'Corner Shop', 'boop', 'payment', 'key-0', x'{}', 'any_of_group', {}, {},
+        CAST('request' AS BLOB), CAST('memo' AS BLOB)",
+        model::Digest::of(b"asked").0.map(|byte| format!("{byte:02x}")).concat(),
+        at(0).millis(),
+        at(30).millis(),
+    );
+    let digest = model::Digest::of(b"a").0.map(|byte| format!("{byte:02x}")).concat();
+    let rows = format!(
+        "INSERT INTO meta VALUES (1, 1, {}, '{}', 5);
+        INSERT INTO operations (id, {columns}, ended_at, outcome, answer)
+            VALUES ({}, {values}, {}, 'completed', CAST('done' AS BLOB));
+        INSERT INTO operations (id, {columns}) VALUES ({}, {values});
+        INSERT INTO credentials VALUES
+            (1, 'a', 'boop', 'requester', 'palms', 'shop-1', 'till', NULL, NULL, 'Corner Shop', 'sha-256', x'{digest}',
+            NULL, {}, NULL, NULL);
+        INSERT INTO devices VALUES ('shop-1', 'a', 'boop', {});
+        INSERT INTO partitions VALUES ({}, 8);
+        PRAGMA application_id = 0x54696c6c;",
+        model::Partition::COUNT,
+        model::Partition::FUNCTION.replace('\'', "''"),
+        id(1, 0).number(),
+        at(1).millis(),
+        id(1, 3).number(),
+        wall(1).millis(),
+        at(3).millis(),
+        home(1).0,
+    );
+    meddle(&folder, &format!("{first}{rows}"));
+    folder
+}
+
+#[test]
+fn a_folder_of_the_first_version_goes_on() {
+    let folder = of_the_first_version();
+    let mut store = open(&folder);
+    assert_eq!(store.credentials().unwrap(), [credential("a", 1)]);
+    assert_eq!(store.credentials_version(), Ok(5));
+    let loaded = store.load(&[home(1)], at(0)).unwrap().remove(0);
+    let again = OperationRow { id: id(1, 3), ..work(1, 0) };
+    let ended = OperationRow { outcome: Some((completed("done"), at(1))), ..work(1, 0) };
+    assert_eq!((loaded.fence, &loaded.operations[..]), (Fence(9), &[ended, again][..]));
+    assert_eq!(loaded.devices, [device(1, "a", 3)]);
+    let made_good = vec![late(1, 0, "after all", 4), Write::Accepted(Box::new(good_for(1, 5, 0)))];
+    write(&mut store, 1, loaded.fence, made_good);
+    store.add_credentials(&[signing("b", 2)]).unwrap();
+    store.check().unwrap();
+    drop(store);
+    let row = open(&folder).operations(None, 1).unwrap().remove(0);
+    assert_eq!((row.late.unwrap().1, row.compensation), (at(4), Some((id(1, 5), None))));
+}
+
+#[test]
+fn the_command_line_brings_an_older_folder_up_when_no_gateway_uses_it() {
+    let folder = of_the_first_version();
+    let mut keys = Sqlite::attach(folder.path()).unwrap();
+    keys.add_credentials(&[signing("b", 2)]).unwrap();
+    assert_eq!(open(&folder).credentials().unwrap(), [credential("a", 1), signing("b", 2)]);
+}
+
+/// Whether any file of the folder holds these bytes.
+fn is_on_disk(folder: &Folder, bytes: &[u8]) -> bool {
+    fs::read_dir(folder.path()).unwrap().any(|entry| {
+        let bytes_there = fs::read(entry.unwrap().path()).unwrap();
+        bytes_there.windows(bytes.len()).any(|part| part == bytes)
+    })
+}
+
+#[test]
+fn a_signing_secret_is_never_on_the_disk_in_clear() {
+    let folder = Folder::new();
+    let mut store = open(&folder);
+    store.add_credentials(&[credential("plain", 1)]).unwrap();
+    assert!(!folder.path().join("seal.key").exists(), "nothing is sealed yet");
+    store.add_credentials(&[signing("terminal", 2), signing("till", 3)]).unwrap();
+    assert!(is_on_disk(&folder, b"terminal"), "its name is, so this finds what is there");
+    for secret in [&b"terminal-secret"[..], b"till-secret", b"-secret"] {
+        assert!(!is_on_disk(&folder, secret), "in the log");
+    }
+    drop(store);
+    assert!(!is_on_disk(&folder, b"-secret"), "in the database");
+    assert_eq!(open(&folder).credentials().unwrap()[1], signing("terminal", 2));
+}
+
+#[test]
+fn without_the_right_key_sealed_secrets_are_refused_and_nothing_is_added_under_another() {
+    let folder = Folder::new();
+    let mut store = open(&folder);
+    store.add_credentials(&[signing("till", 1)]).unwrap();
+    let key = folder.path().join("seal.key");
+    let kept = fs::read(&key).unwrap();
+    let refused = |store: &mut Sqlite, what: &str| {
+        for answer in [store.credentials().map(drop), store.add_credentials(&[signing("other", 2)])] {
+            let Err(StoreError::Sealed(text)) = answer else { panic!("{answer:?}") };
+            assert!(text.contains(what) && text.contains("seal.key"), "{text}");
+            assert!(!text.contains("-secret"), "{text}");
+        }
+    };
+    fs::remove_file(&key).unwrap();
+    refused(&mut store, "is not there");
+    assert!(!key.exists(), "another key would hide that the right one is gone");
+    Seal::open_or_create(&key).unwrap();
+    refused(&mut store, "the secret of till does not open");
+    store.add_credentials(&[credential("plain", 3)]).unwrap();
+    assert!(store.end_credential(&credential("till", 1).id, wall(5), wall(5)).unwrap(), "revoking needs no key");
+    fs::write(&key, kept).unwrap();
+    let revoked = model::Credential { revoked_at: Some(wall(5)), ..signing("till", 1) };
+    assert_eq!(store.credentials().unwrap(), [revoked, credential("plain", 3)]);
+    // A sealed secret is bound to its credential.
+    store.add_credentials(&[signing("thief", 4)]).unwrap();
+    meddle(
+        &folder,
+        "UPDATE credentials SET sealed = (SELECT sealed FROM credentials WHERE id = 'till') WHERE id = 'thief'",
+    );
+    assert!(matches!(store.credentials(), Err(StoreError::Sealed(text)) if text.contains("the secret of thief")));
 }
 
 #[test]
@@ -282,7 +407,16 @@ fn the_gateways_questions_are_answered_from_indexes() {
         plan
     };
     let earlier = plan(operation::EARLIER);
-    assert_eq!(earlier, "SEARCH operations USING INDEX operations_by_key (group_name=? AND request_key=?)\n");
+    assert!(
+        earlier.starts_with("SEARCH o USING INDEX operations_by_key (group_name=? AND request_key=?)\n"),
+        "{earlier}"
+    );
+    for (question, plan) in [("earlier", earlier), ("load", plan(operation::LOAD))] {
+        for part in ["SEARCH late USING PRIMARY KEY (operation=? AND place=?)", "operations_by_about (about=?)"] {
+            assert!(plan.contains(part), "{question}: {plan}");
+        }
+        assert!(!plan.contains("SCAN operations") && !plan.contains("SCAN late"), "{question}: {plan}");
+    }
     let load = plan(operation::LOAD);
     for part in ["(ended_at=?)", "(ended_at>?)"] {
         let part = format!("SEARCH operations USING COVERING INDEX operations_by_end {part}\n");
