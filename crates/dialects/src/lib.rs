@@ -1,6 +1,7 @@
 //! The vendors' protocols, one folder each, all of the same shape: frames in, asks out; tells in, frames out.
 
 pub mod boop;
+pub mod modulus;
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use model::{
 pub struct Config {
     /// BOOP's.
     pub boop: Arc<boop::Choices>,
+    /// Modulus'.
+    pub modulus: Arc<modulus::Choices>,
 }
 
 /// Which machine answers a request.
@@ -38,7 +41,7 @@ pub enum Way {
 /// The door a request knocks at, by its path; none when nobody serves it.
 #[must_use]
 pub fn door(request: &Request, way: Way) -> Option<Door> {
-    boop::door(request, way)
+    boop::door(request, way).or_else(|| modulus::door(request, way))
 }
 
 /// The machine of one connection.
@@ -48,15 +51,21 @@ pub enum Session {
     BoopRequester(Box<boop::Requester>),
     /// A BOOP scanner.
     BoopPerformer(Box<boop::Performer>),
+    /// A Modulus till or terminal.
+    ModulusConnection(Box<modulus::Connection>),
+    /// An HTTP call of a Modulus till.
+    ModulusCall(Box<modulus::Call>),
 }
 
 impl Session {
     /// A machine for that door; its first input is `Open`.
     #[must_use]
     pub fn new(config: &Config, door: Door, seed: u64, now: Now) -> Option<Self> {
-        // No dialect of today needs randomness.
-        let _ = seed;
         match (door.dialect, door.role) {
+            (Dialect::Modulus, _) => Some(match door.way {
+                Way::Socket => Self::ModulusConnection(Box::new(modulus::Connection::new(&config.modulus, seed))),
+                Way::Call => Self::ModulusCall(Box::new(modulus::Call::new(&config.modulus, seed))),
+            }),
             (Dialect::Boop, Some(Role::Requester)) => {
                 Some(Self::BoopRequester(Box::new(boop::Requester::new(&config.boop, now))))
             }
@@ -64,7 +73,7 @@ impl Session {
                 Some(Self::BoopPerformer(Box::new(boop::Performer::new(&config.boop, now))))
             }
             (Dialect::Boop, Some(Role::Admin) | None)
-            | (Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay, _) => None,
+            | (Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay, _) => None,
         }
     }
 
@@ -73,6 +82,8 @@ impl Session {
         match self {
             Self::BoopRequester(session) => session.handle(now, input, out),
             Self::BoopPerformer(session) => session.handle(now, input, out),
+            Self::ModulusConnection(session) => session.handle(now, input, out),
+            Self::ModulusCall(session) => session.handle(now, input, out),
         }
     }
 
@@ -82,6 +93,8 @@ impl Session {
         match self {
             Self::BoopRequester(session) => session.deadline(),
             Self::BoopPerformer(session) => session.deadline(),
+            Self::ModulusConnection(session) => session.deadline(),
+            Self::ModulusCall(session) => session.deadline(),
         }
     }
 
@@ -91,6 +104,8 @@ impl Session {
         match self {
             Self::BoopRequester(session) => session.is_logging_in(),
             Self::BoopPerformer(session) => session.is_logging_in(),
+            Self::ModulusConnection(session) => session.is_logging_in(),
+            Self::ModulusCall(_) => false,
         }
     }
 
@@ -99,6 +114,8 @@ impl Session {
         match self {
             Self::BoopRequester(session) => session.leave(),
             Self::BoopPerformer(session) => session.leave(),
+            Self::ModulusConnection(session) => session.leave(),
+            Self::ModulusCall(session) => session.leave(),
         }
     }
 }
@@ -118,7 +135,8 @@ pub const fn close_code(dialect: Dialect, reason: Reason) -> CloseCode {
 pub fn rules(config: &Config, dialect: Dialect, kind: &str) -> Option<Arc<Rules>> {
     match dialect {
         Dialect::Boop => boop::Kind::parse(kind).map(|_| boop::rules(&config.boop)),
-        Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay => None,
+        Dialect::Modulus => modulus::Kind::parse(kind).map(|kind| modulus::rules(&config.modulus, kind)),
+        Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay => None,
     }
 }
 
@@ -151,7 +169,10 @@ mod tests {
             assert!(rules(&config, Dialect::Boop, kind).is_some(), "{kind}");
         }
         assert!(rules(&config, Dialect::Boop, "haircut").is_none());
-        assert!(rules(&config, Dialect::Modulus, "payment").is_none());
+        for kind in modulus::Kind::ALL {
+            assert!(rules(&config, Dialect::Modulus, kind.name()).is_some(), "{kind:?}");
+        }
+        assert!(rules(&config, Dialect::Modulus, "entrance").is_none());
     }
 
     /// Thousands of idle sockets wait in these. Raise a line only knowingly.
@@ -159,6 +180,7 @@ mod tests {
     fn an_idle_session_is_small() {
         assert!(size_of::<boop::Requester>() <= 256, "{}", size_of::<boop::Requester>());
         assert!(size_of::<boop::Performer>() <= 168, "{}", size_of::<boop::Performer>());
+        assert!(size_of::<modulus::Connection>() <= 288, "{}", size_of::<modulus::Connection>());
         assert!(size_of::<Session>() <= 16);
     }
 

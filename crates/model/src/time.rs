@@ -71,6 +71,13 @@ impl Wall {
         Self(self.0.saturating_add(whole_millis(later)))
     }
 
+    /// RFC 3339 in UTC, always with three digits of milliseconds.
+    #[must_use]
+    pub fn with_millis(self) -> String {
+        let stamp = i64::try_from(self.0).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+        stamp.map_or_else(|| "9999-12-31T23:59:59.999Z".to_owned(), |stamp| format!("{stamp:.3}"))
+    }
+
     /// Reads an RFC 3339 time such as `2031-03-04T05:10:00Z`; none when it is not one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

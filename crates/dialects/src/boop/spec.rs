@@ -149,10 +149,18 @@ fn tell(dice: &mut Dice, windows: Vec<Window>) -> Tell {
             Tell::Taken { operation: None, key: (dice.roll(3) > 0).then_some(key), taken: dice.pick(&all) }
         }
         9 => Tell::Progress { operation, key, memo: bytes(dice), note: bytes(dice) },
-        10 | 11 => Tell::Outcome { operation, key, memo: bytes(dice), outcome: outcome(dice) },
+        10 | 11 => Tell::Outcome { operation, key, kind: "payment".into(), memo: bytes(dice), outcome: outcome(dice) },
         12 => {
             let answer_by = Timestamp::from_millis(dice.roll(100_000));
-            Tell::Offer { operation, key, from: "x".into(), request: bytes(dice), answer_by }
+            Tell::Offer {
+                operation,
+                key,
+                kind: "payment".into(),
+                inquiry: false,
+                from: "x".into(),
+                request: bytes(dice),
+                answer_by,
+            }
         }
         13 => Tell::Withdrawn { operation, key, how: outcome(dice).kind() },
         14 => Tell::Displaced,
@@ -171,8 +179,8 @@ impl Rig {
             test_user_ids: true,
             ..Choices::default()
         };
-        let config = Config { boop: Arc::new(boop) };
-        let door = Door { dialect: Dialect::Boop, role };
+        let config = Config { boop: Arc::new(boop), ..Config::default() };
+        let door = Door { dialect: Dialect::Boop, role: Some(role), way: crate::Way::Socket };
         let session = Session::new(&config, door, 0, Now::from_millis(1_000)).unwrap();
         Self { session, role, now: 1_000, closed: false, asks: Vec::new(), calls: Vec::new(), said: Vec::new() }
     }
@@ -196,7 +204,7 @@ impl Rig {
                     let value: serde_json::Value = serde_json::from_slice(text).expect("we send JSON");
                     assert!(value["type"].is_string(), "{value}");
                 }
-                Output::Accept | Output::Limit(_) | Output::Refuse(_) | Output::Ping => {}
+                Output::Accept | Output::Limit(_) | Output::Refuse(_) | Output::Respond(_) | Output::Ping => {}
             }
         }
         if !self.said.is_empty() || !out.is_empty() {
@@ -263,6 +271,7 @@ fn request() -> Request {
         headers: Vec::new(),
         body: bytes::Bytes::new(),
         peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        certificate: None,
     }
 }
 

@@ -56,7 +56,7 @@ fn line(output: &Output) -> String {
             };
             format!("ask {} answer {key} {verdict}", id.0)
         }
-        Output::Call { id, call: Call::Authenticate { role, subject, secret, .. } } => {
+        Output::Call { id, call: Call::Authenticate { role: Some(role), subject, secret, .. } } => {
             format!("call {} {role} {} {}", id.0, subject.as_deref().unwrap_or_default(), secret.reveal())
         }
         other => format!("{other:?}"),
@@ -74,6 +74,7 @@ impl Scanner {
             headers: Vec::new(),
             body: Bytes::new(),
             peer: std::net::Ipv4Addr::LOCALHOST.into(),
+            certificate: None,
         };
         assert_eq!(scanner.feed(Input::Open(&request)), ["Accept", "Limit(4096)"]);
         scanner
@@ -142,7 +143,15 @@ fn an_open_context_is_shown_with_the_wall_clock_of_its_end() {
     let request = Context::new(Kind::Entrance, &Choices::default()).bytes();
     let answer_by = Timestamp::from_millis(NOON + 30_000);
     let (operation, key) = (OPERATION, id("a"));
-    let tell = Tell::Offer { operation, key: key.clone(), from: "Harbour Bakery".into(), request, answer_by };
+    let tell = Tell::Offer {
+        operation,
+        key: key.clone(),
+        kind: "payment".into(),
+        inquiry: false,
+        from: "Harbour Bakery".into(),
+        request,
+        answer_by,
+    };
     let mut out = Outbox::new();
     let now = Now { at: Timestamp::from_millis(NOON), wall: model::Wall::from_millis(NOON + 500) };
     scanner.machine.handle(now, Input::Tell { ask: None, tell }, &mut out);
@@ -153,7 +162,8 @@ fn an_open_context_is_shown_with_the_wall_clock_of_its_end() {
     assert!(value.get("amount").is_none());
 
     let request = model::Opaque::from_static(b"{\"v\":2}");
-    let tell = Tell::Offer { operation, key, from: "x".into(), request, answer_by };
+    let tell =
+        Tell::Offer { operation, key, kind: "payment".into(), inquiry: false, from: "x".into(), request, answer_by };
     assert_eq!(scanner.told(tell), [""; 0], "what a later version wrote is not guessed at");
 }
 

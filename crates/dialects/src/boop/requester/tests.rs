@@ -55,7 +55,7 @@ fn line(output: &Output) -> String {
             format!("ask {} {} {} {:?}", id.0, submit.kind, submit.key, submit.target)
         }
         Output::Ask { id, ask: Ask::Cancel { key } } => format!("ask {} cancel {key}", id.0),
-        Output::Call { id, call: Call::Authenticate { role, subject, secret, .. } } => {
+        Output::Call { id, call: Call::Authenticate { role: Some(role), subject, secret, .. } } => {
             format!("call {} {role} {} {}", id.0, subject.as_deref().unwrap_or_default(), secret.reveal())
         }
         other => format!("{other:?}"),
@@ -70,6 +70,7 @@ fn request() -> Request {
         headers: Vec::new(),
         body: bytes::Bytes::new(),
         peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        certificate: None,
     }
 }
 
@@ -214,7 +215,13 @@ fn a_second_login_is_proven_again() {
     assert!(vendor.machine.is_logging_in());
     assert_eq!(vendor.done(0, Err(Denied::Unknown)), [""; 0], "an old call answers nothing");
     let outcome = Outcome::Cancelled { certainty: Certainty::Unknown };
-    let tell = Tell::Outcome { operation: OPERATION, key: id("a"), memo: model::Opaque::new(), outcome };
+    let tell = Tell::Outcome {
+        operation: OPERATION,
+        key: id("a"),
+        kind: "payment".into(),
+        memo: model::Opaque::new(),
+        outcome,
+    };
     assert_eq!(vendor.told(tell), ["auth_result \"a\" false"], "results do not wait");
     assert_eq!(vendor.done(1, Ok(principal("ven_1", Permissions::All))), ["authenticated"]);
     assert!(!vendor.machine.is_logging_in());
@@ -339,7 +346,9 @@ fn what_comes_of_a_context_is_told() {
         let tell = Tell::Progress { operation, key: key.clone(), memo: memo.clone(), note: Note::bytes(code) };
         assert_eq!(vendor.told(tell), [format!("error {} a", code.name())]);
     }
-    let mut outcome = |outcome| vendor.told(Tell::Outcome { operation, key: key.clone(), memo: memo.clone(), outcome });
+    let mut outcome = |outcome| {
+        vendor.told(Tell::Outcome { operation, key: key.clone(), kind: "payment".into(), memo: memo.clone(), outcome })
+    };
     let certainty = Certainty::NotDelivered;
     assert_eq!(outcome(Outcome::Expired { certainty }), ["error AUTH_CONTEXT_EXPIRED a"]);
     assert_eq!(outcome(Outcome::Cancelled { certainty }), ["auth_result \"a\" false"]);

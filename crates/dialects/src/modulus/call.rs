@@ -1,0 +1,290 @@
+//! One signed HTTP call of a till: its own short session, which waits as long as the call does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    Admit, Ask, AskId, Call as Slow, CallId, Denied, Dialect, Done, Hears, Input, Now, Opaque, Outbox, Output,
+    Principal, Request, RequestKey, Response, Role, Secret, Takeover, Tell, Timestamp, Window,
+};
+
+use super::choices::Choices;
+use super::codes::{self, Code};
+use super::connection::seconds;
+use super::presented;
+use super::requester::{fresh, submit};
+use super::rules::Kind;
+use super::signature::{Signed, is_fresh, signed};
+use super::wire::http::{self, About, Wish};
+use super::wire::payment::{Memo, Payment};
+use super::wire::result::answered;
+
+/// The machine of a call.
+#[derive(Debug)]
+pub struct Call {
+    choices: Arc<Choices>,
+    /// Where the id of a payment comes from that has none.
+    dice: u64,
+    state: State,
+}
+
+/// What the call waits for.
+#[derive(Debug)]
+enum State {
+    /// For the request.
+    Opening,
+    /// For the directory's word on who this is.
+    Proving { asks: Box<Asks>, until: Timestamp },
+    /// For its partition to let it in.
+    Admission { asks: Box<Asks>, principal: Arc<Principal>, until: Timestamp },
+    /// For the answer to what it wants.
+    Answer { principal: Arc<Principal>, payment: Option<RequestKey>, until: Timestamp },
+    /// For nothing.
+    Over,
+}
+
+/// What was asked for, once it is known by whom.
+#[derive(Debug)]
+struct Asks {
+    wish: Result<Wish, Code>,
+    group: Option<Box<str>>,
+    at: Option<model::Wall>,
+    body: bytes::Bytes,
+}
+
+/// The one ask after the admission.
+const WISH: AskId = AskId(1);
+
+impl Call {
+    /// A machine whose first input is `Request`.
+    #[must_use]
+    pub fn new(choices: &Arc<Choices>, seed: u64) -> Self {
+        Self { choices: Arc::clone(choices), dice: seed, state: State::Opening }
+    }
+
+    /// Takes one input and says everything that follows from it.
+    pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Outbox) {
+        match (&self.state, input) {
+            (State::Opening, Input::Request(request)) => self.request(now, request, out),
+            (State::Proving { .. }, Input::Done { done: Done::Authenticated(result), .. }) => {
+                self.proven(now, result, out);
+            }
+            (State::Admission { .. }, Input::Tell { ask, tell }) => self.let_in(now, ask, &tell, out),
+            (State::Answer { .. }, Input::Tell { tell, .. }) => self.tell(now, tell, out),
+            (State::Proving { until, .. } | State::Admission { until, .. }, Input::Wake) if *until <= now.at => {
+                self.unavailable(now, Duration::from_secs(1), out);
+            }
+            (State::Answer { payment, until, .. }, Input::Wake) if *until <= now.at => {
+                let payment = payment.clone();
+                let code = if payment.is_some() { Code::Timeout } else { Code::Unavailable };
+                self.error(now, code, About { transaction: payment.as_ref(), ..About::default() }, out);
+            }
+            (State::Proving { .. } | State::Admission { .. } | State::Answer { .. }, Input::Drain { retry_after }) => {
+                self.unavailable(now, retry_after, out);
+            }
+            (
+                State::Opening | State::Proving { .. } | State::Admission { .. } | State::Answer { .. } | State::Over,
+                _,
+            ) => {}
+        }
+    }
+
+    /// When it wants `Wake`.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Opening | State::Over => None,
+            State::Proving { until, .. } | State::Admission { until, .. } | State::Answer { until, .. } => Some(*until),
+        }
+    }
+
+    /// A call lends nothing.
+    #[must_use]
+    pub const fn leave(&self) -> Vec<Window> {
+        Vec::new()
+    }
+
+    // Who it is.
+
+    fn request(&mut self, now: Now, request: &Request, out: &mut Outbox) {
+        let Some(key) = request.header("x-api-key").filter(|key| !key.is_empty()) else {
+            return self.error(now, Code::Unauthorized, About::default(), out);
+        };
+        let Signed { at, proof } = signed(request);
+        let asks = Asks {
+            wish: http::wish(&request.method, &request.path),
+            group: presented(request, "x-group-id").map(Into::into),
+            at,
+            body: request.body.clone(),
+        };
+        self.state = State::Proving { asks: Box::new(asks), until: now.at.after(self.choices.login_within) };
+        let call = Slow::Authenticate {
+            dialect: Dialect::Modulus,
+            role: Some(Role::Requester),
+            subject: None,
+            secret: Secret::new(key),
+            proof: Some(proof),
+        };
+        out.push(Output::Call { id: CallId(0), call });
+    }
+
+    fn proven(&mut self, now: Now, result: Result<Arc<Principal>, Denied>, out: &mut Outbox) {
+        let State::Proving { asks, .. } = std::mem::replace(&mut self.state, State::Over) else { return };
+        // Where the key is right, the time is looked at before the signature.
+        if matches!(result, Ok(_) | Err(Denied::BadProof)) && !is_fresh(asks.at, now, &self.choices) {
+            return self.error(now, Code::TimestampExpired, About::default(), out);
+        }
+        let principal = match result {
+            Ok(principal) => principal,
+            Err(Denied::Throttled(wait)) => {
+                let about = About { retry_after: Some(seconds(wait)), ..About::default() };
+                return self.error(now, Code::TooManyRequests, about, out);
+            }
+            Err(denied) => return self.error(now, codes::denied(denied), About::default(), out),
+        };
+        if !principal.permissions.allow("http") {
+            return self.error(now, Code::Forbidden, About::default(), out);
+        }
+        if asks.group.as_ref().is_some_and(|group| **group != *principal.group.name()) {
+            return self.error(now, Code::GroupMismatch, About::default(), out);
+        }
+        if let Err(code) = asks.wish {
+            return self.error(now, code, About::default(), out);
+        }
+        let admit = Admit {
+            principal: Arc::clone(&principal),
+            role: Role::Requester,
+            device: None,
+            facts: Opaque::new(),
+            hears: Hears::Own,
+            single: None,
+            takeover: Takeover::NewestWins,
+            grace: Duration::ZERO,
+            windows: Vec::new(),
+        };
+        out.push(Output::Ask { id: AskId(0), ask: Ask::Admit(Box::new(admit)) });
+        self.state = State::Admission { asks, principal, until: now.at.after(self.choices.login_within) };
+    }
+
+    fn let_in(&mut self, now: Now, ask: Option<AskId>, tell: &Tell, out: &mut Outbox) {
+        match tell {
+            Tell::Admitted { .. } if ask == Some(AskId(0)) => self.wish(now, out),
+            Tell::Revoked => self.error(now, Code::Unauthorized, About::default(), out),
+            _ => self.unavailable(now, self.choices.reload_pause, out),
+        }
+    }
+
+    // What it wants.
+
+    fn wish(&mut self, now: Now, out: &mut Outbox) {
+        let State::Admission { asks, principal, until } = std::mem::replace(&mut self.state, State::Over) else {
+            return;
+        };
+        let (ask, payment, until) = match asks.wish {
+            Ok(Wish::List) => (Ask::Devices, None, until),
+            Ok(Wish::Look { transaction }) => match RequestKey::parse(&transaction) {
+                Ok(key) => (Ask::Look { key }, None, until),
+                Err(_) => return self.error(now, Code::TransactionNotFound, About::default(), out),
+            },
+            Ok(Wish::Pay { terminal }) => match self.payment(now, &terminal, &asks.body, out) {
+                Some((ask, key)) => (ask, Some(key), now.at.after(self.choices.long_poll)),
+                None => return,
+            },
+            Err(code) => return self.error(now, code, About::default(), out),
+        };
+        out.push(Output::Ask { id: WISH, ask });
+        self.state = State::Answer { principal, payment, until };
+    }
+
+    fn payment(&mut self, now: Now, terminal: &str, body: &[u8], out: &mut Outbox) -> Option<(Ask, RequestKey)> {
+        let Ok(text) = std::str::from_utf8(body) else {
+            let about = About { text: Some("The body must be JSON in UTF-8"), ..About::default() };
+            self.error(now, Code::InvalidRequest, about, out);
+            return None;
+        };
+        let payment = match Payment::read(terminal, text, || fresh(&mut self.dice, now.wall)) {
+            Ok(payment) => payment,
+            Err(wrong) => {
+                let text = format!("{} {}", wrong.field, wrong.text);
+                let about = About { text: Some(&text), field: Some(wrong.field), ..About::default() };
+                self.error(now, Code::InvalidRequest, about, out);
+                return None;
+            }
+        };
+        if payment.webhook {
+            let about = About {
+                text: Some("webhookMode is not served here yet; leave it out to wait for the result"),
+                field: Some("webhookMode"),
+                ..About::default()
+            };
+            self.error(now, Code::InvalidRequest, about, out);
+            return None;
+        }
+        let key = payment.key.clone();
+        let Some(submit) = submit(&self.choices, Kind::PaymentCall, terminal, payment, now) else {
+            self.error(now, Code::TerminalNotFound, About::default(), out);
+            return None;
+        };
+        Some((Ask::Submit(Box::new(submit)), key))
+    }
+
+    fn tell(&mut self, now: Now, tell: Tell, out: &mut Outbox) {
+        let State::Answer { principal, .. } = &self.state else { return };
+        match tell {
+            Tell::Devices(states) => {
+                let response = http::terminals(&states, principal.partition, now.wall);
+                self.respond(response, out);
+            }
+            Tell::Found(Some(found)) => self.respond(http::transaction(&found.row, found.standing, now), out),
+            Tell::Found(None) => self.error(now, Code::TransactionNotFound, About::default(), out),
+            Tell::Refused { key, why } => {
+                let about = About { transaction: Some(&key), ..About::default() };
+                self.error(now, codes::refused(why), about, out);
+            }
+            Tell::Outcome { key, memo, outcome, .. } => match Memo::read(&memo) {
+                Some(memo) => {
+                    let answered = answered(&memo, &key, &outcome, now.wall);
+                    self.respond(http::complete(&key, &answered, now.wall), out);
+                }
+                None => self.error(now, Code::InternalError, About::default(), out),
+            },
+            Tell::Revoked => self.error(now, Code::Unauthorized, About::default(), out),
+            Tell::Reloaded => self.unavailable(now, self.choices.reload_pause, out),
+            Tell::Admitted { .. }
+            | Tell::NotAdmitted(_)
+            | Tell::Accepted { .. }
+            | Tell::Cancelling { .. }
+            | Tell::Taken { .. }
+            | Tell::Serving
+            | Tell::TooManyNames { .. }
+            | Tell::Listening { .. }
+            | Tell::Progress { .. }
+            | Tell::Offer { .. }
+            | Tell::Withdrawn { .. }
+            | Tell::Displaced
+            | Tell::Event(_) => {}
+        }
+    }
+
+    // How it ends.
+
+    /// We cannot answer now: come back soon. A payment may be under way, so its id is said.
+    fn unavailable(&mut self, now: Now, retry_after: Duration, out: &mut Outbox) {
+        let payment = match &mut self.state {
+            State::Answer { payment, .. } => payment.take(),
+            State::Opening | State::Proving { .. } | State::Admission { .. } | State::Over => None,
+        };
+        let about =
+            About { transaction: payment.as_ref(), retry_after: Some(seconds(retry_after)), ..About::default() };
+        self.error(now, Code::Unavailable, about, out);
+    }
+
+    fn error(&mut self, now: Now, code: Code, about: About<'_>, out: &mut Outbox) {
+        self.respond(http::error(now.wall, code, about), out);
+    }
+
+    fn respond(&mut self, response: Response, out: &mut Outbox) {
+        self.state = State::Over;
+        out.push(Output::Respond(response));
+    }
+}
