@@ -51,6 +51,8 @@ pub(crate) struct Visitor {
     pub(crate) address: IpAddr,
     pub(crate) front: Front,
     pub(crate) serves: Serves,
+    /// Of the certificate it showed, when that is one of an authority we trust.
+    pub(crate) certificate: Option<Digest>,
 }
 
 /// A connection whose upgrade is done.
@@ -213,10 +215,12 @@ async fn answer(visit: &Visit, request: hyper::Request<Incoming>) -> hyper::Resp
             error(403, "operators_only", "metrics are told to this machine and on operators' listeners only")
         }
         (true, "/metrics") => whole(200, &[("content-type", CONTENT_TYPE)], core.metrics().text()),
-        (true, _) if dialects::door(&model(&parts, visit.address(&parts)), Way::Socket).is_some() => match handshake(&parts) {
-            Err(refusal) => refused(core, refusal.name(), handshake_response(refusal)),
-            Ok(_) => error(400, "bad_request", "this is a WebSocket endpoint"),
-        },
+        (true, _) if dialects::door(&model(&parts, visit.address(&parts), None), Way::Socket).is_some() => {
+            match handshake(&parts) {
+                Err(refusal) => refused(core, refusal.name(), handshake_response(refusal)),
+                Ok(_) => error(400, "bad_request", "this is a WebSocket endpoint"),
+            }
+        }
         (false, "/health" | "/healthz" | "/readyz" | "/metrics") => {
             with(error(405, "method_not_allowed", "use GET"), &[("allow", "GET, HEAD")])
         }
@@ -280,7 +284,7 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
             Verdict::Cut(over) => return too_many(core, over, None),
         }
     }
-    let request = model(parts, address);
+    let request = model(parts, address, visit.visitor.certificate);
     if let Some(setting) = foreign_origin(core, &request) {
         let told = "this origin is not allowed";
         tracing::warn!(origin = request.header("origin"), setting, "browser origin refused, the setting allows it");

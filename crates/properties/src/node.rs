@@ -208,6 +208,7 @@ impl Stage {
             headers: Vec::new(),
             body: bytes::Bytes::new(),
             peer: std::net::Ipv4Addr::new(192, 0, 2, number + 1).into(),
+            certificate: None,
         };
         let socket = self.world.open(number, &request, hearing.unwrap_or(Hearing::Hears));
         self.sockets.insert(letter, socket);

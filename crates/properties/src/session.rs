@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dialects::boop::Choices;
-use dialects::{Config, Door, Session};
+use dialects::{Config, Door, Session, Way};
 use model::{
     Ask, AskId, CallId, Certainty, CredentialId, Denied, DeviceId, Dialect, Done, Epoch, FailCause, Fence, Frame,
     GroupId, Input, NetworkId, NotAdmitted, Now, Opaque, OperationId, Outcome, OutcomeKind, Output, Partition,
@@ -79,7 +79,9 @@ impl Stage {
     pub(crate) fn new(role: Role, choices: Choices) -> Self {
         let now = Now::from_millis(1_930_000_000_000);
         let config = Config { boop: Arc::new(choices) };
-        let machine = Session::new(&config, Door { dialect: Dialect::Boop, role }, 7, now).expect("there is one");
+        let machine =
+            Session::new(&config, Door { dialect: Dialect::Boop, role: Some(role), way: Way::Socket }, 7, now)
+                .expect("there is one");
         let mut stage = Self {
             role,
             machine,
@@ -98,6 +100,7 @@ impl Stage {
             headers: Vec::new(),
             body: Bytes::new(),
             peer: std::net::Ipv4Addr::LOCALHOST.into(),
+            certificate: None,
         };
         let out = stage.input(Input::Open(&request));
         assert_eq!(out.first(), Some(&Output::Accept));
@@ -272,14 +275,26 @@ impl Stage {
                     3 => Outcome::Expired { certainty },
                     _ => Outcome::Cancelled { certainty },
                 };
-                let out = self.tell(None, Tell::Outcome { operation, key, memo: Opaque::default(), outcome });
+                let out = self.tell(
+                    None,
+                    Tell::Outcome { operation, key, kind: "payment".into(), memo: Opaque::default(), outcome },
+                );
                 let told = out.len() == 1 || self.closed || self.role == Role::Performer;
                 assert!(told, "an outcome is told once: {out:?}");
             }
             'O' => {
                 let answer_by = self.now.at.after(Duration::from_secs(30));
                 let from = "Harbour Bakery".into();
-                self.tell(None, Tell::Offer { operation, key, from, request: raw, answer_by });
+                let offer = Tell::Offer {
+                    operation,
+                    key,
+                    kind: "payment".into(),
+                    inquiry: false,
+                    from,
+                    request: raw,
+                    answer_by,
+                };
+                self.tell(None, offer);
             }
             'w' => drop(self.tell(None, Tell::Withdrawn { operation, key, how: OutcomeKind::Expired })),
             't' => {

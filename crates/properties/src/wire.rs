@@ -124,6 +124,8 @@ fn follow(vendor: &mut Stage, submit: &Submit) {
     let offer = Tell::Offer {
         operation: operation(),
         key: submit.key.clone(),
+        kind: submit.kind.clone(),
+        inquiry: false,
         from: "Harbour Bakery".into(),
         request: submit.request.clone(),
         answer_by: submit.answer_by,
@@ -207,7 +209,8 @@ fn operation() -> OperationId {
 }
 
 fn ended(submit: &Submit, outcome: Outcome) -> Tell {
-    Tell::Outcome { operation: operation(), key: submit.key.clone(), memo: submit.memo.clone(), outcome }
+    let (key, kind, memo) = (submit.key.clone(), submit.kind.clone(), submit.memo.clone());
+    Tell::Outcome { operation: operation(), key, kind, memo, outcome }
 }
 
 fn progress(submit: &Submit, note: Opaque) -> Tell {
