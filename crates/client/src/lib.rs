@@ -2,8 +2,8 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | clients to use: connect, ask, listen, close | [`boop::VendorClient`], [`boop::ScannerClient`], [`boop::RawClient`] |
-//! | a look whether a server is there | [`boop::check`] |
+//! | clients to use: connect, ask, listen, close | [`boop::VendorClient`], [`boop::ScannerClient`]; [`RawClient`] for bare lines |
+//! | a look whether a server is there | [`check()`] |
 //! | machines without IO, clock or dice | [`boop::Vendor`], [`boop::Scanner`], [`boop::Lines`], all of them a [`Machine`] |
 //! | the shell around any machine | [`drive`], [`Endpoint`] |
 //!
@@ -54,14 +54,17 @@
 //! ```
 
 pub mod boop;
+mod lines;
 mod link;
 mod machine;
+pub mod modulus;
 mod problem;
 #[doc(hidden)]
 pub mod rehearsal;
 mod shell;
 mod tap;
 
+pub use lines::{CheckFailure, Checked, Line, LinesEvent, RawClient, RawConfig, RawSender, check};
 pub use link::{Ended, Lost, NotSent, Preset, State};
 pub use machine::{Input, Machine, Output, Text};
 pub use problem::Problem;

@@ -203,6 +203,53 @@ pub async fn boop() -> io::Result<String> {
     Ok(url)
 }
 
+/// A tiny Modulus gateway on a port of its own, living as long as the runtime. It lets every key in, has one terminal
+/// `lane-7` on which every payment succeeds, offers each connection one payment, and answers pings. Gives its address.
+///
+/// # Errors
+///
+/// When no port can be had.
+pub async fn modulus() -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("ws://{}/v1", listener.local_addr()?);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer_modulus(stream));
+        }
+    });
+    Ok(url)
+}
+
+async fn answer_modulus(stream: impl Stream + 'static) -> io::Result<()> {
+    let mut peer = Peer::accept(stream).await?;
+    let request = r#"{"transactionId":"K-118","amount":"1250.00","currency":"PHP","paymentMethod":"CARD"}"#;
+    peer.send(&format!(r#"{{"action":"payment","terminalId":"lane-7","paymentRequest":{request}}}"#)).await?;
+    while let Some(text) = peer.text().await {
+        let frame: serde_json::Value = serde_json::from_str(&text)?;
+        match frame["action"].as_str().unwrap_or_default() {
+            "getTerminals" => {
+                let terminal = r#"{"connectionId":"c1","deviceId":"lane-7","status":"online","metadata":{}}"#;
+                peer.send(&format!(r#"{{"action":"terminalsResponse","terminals":[{terminal}]}}"#)).await?;
+            }
+            "payment" => {
+                let (id, terminal) = (&frame["paymentRequest"]["transactionId"], &frame["terminalId"]);
+                let (amount, currency) = (&frame["paymentRequest"]["amount"], &frame["paymentRequest"]["currency"]);
+                peer.send(&format!(
+                    r#"{{"action":"paymentComplete","terminalId":{terminal},"transactionId":{id},"status":"SUCCESS","paymentResponse":{{"transactionId":{id},"status":"SUCCESS","amount":{amount},"currency":{currency},"paymentMethod":"CARD"}}}}"#
+                ))
+                .await?;
+            }
+            "paymentResponse" => {
+                let id = &frame["transactionId"];
+                peer.send(&format!(r#"{{"action":"paymentAck","transactionId":{id},"result":"accepted"}}"#)).await?;
+            }
+            "ping" => peer.send(r#"{"action":"pong"}"#).await?,
+            _ => peer.send(r#"{"action":"error","error":"Bad Request","message":"Unknown action"}"#).await?,
+        }
+    }
+    Ok(())
+}
+
 async fn answer(stream: impl Stream + 'static) -> io::Result<()> {
     let mut peer = Peer::accept(stream).await?;
     while let Some(text) = peer.text().await {

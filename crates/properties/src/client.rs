@@ -15,10 +15,10 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use client::boop::{
-    ContextId, Line, Lines, LinesConfig, LinesEvent, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig,
-    ScannerEvent, Vendor, VendorCommand, VendorConfig, VendorEvent,
+    ContextId, Lines, LinesConfig, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig, ScannerEvent, Vendor,
+    VendorCommand, VendorConfig, VendorEvent,
 };
-use client::{Input, Lost, Machine, Output, Preset, State, Text};
+use client::{Input, Line, LinesEvent, Lost, Machine, Output, Preset, State, Text};
 use model::{Secret, Side, Timestamp};
 
 use crate::program::{self, first, number};

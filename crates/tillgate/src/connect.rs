@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
-use client::boop::{CheckFailure, LinesConfig, LinesEvent, RawClient, RawSender, ScannerConfig, VendorConfig, check};
-use client::{BadEndpoint, Ended as Over, Endpoint, Lost, Preset, State};
+use client::boop::{LinesConfig, ScannerConfig, VendorConfig};
+use client::{
+    BadEndpoint, CheckFailure, Ended as Over, Endpoint, LinesEvent, Lost, Preset, RawClient, RawSender, State, check,
+};
 use model::Dialect;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -136,7 +138,10 @@ fn millis(duration: Duration) -> String {
 /// What is wrong with an address is the command line's mistake; that TLS or randomness is missing is not.
 pub(crate) const fn of_endpoint(bad: &BadEndpoint) -> Exit {
     match bad {
-        BadEndpoint::Url(_) | BadEndpoint::Plaintext { .. } | BadEndpoint::ExtraCa { .. } => Exit::Usage,
+        BadEndpoint::Url { .. }
+        | BadEndpoint::Plaintext { .. }
+        | BadEndpoint::Header { .. }
+        | BadEndpoint::ExtraCa { .. } => Exit::Usage,
         BadEndpoint::Tls(_) => Exit::Tls,
         BadEndpoint::Randomness(_) => Exit::Failed,
     }

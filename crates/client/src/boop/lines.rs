@@ -6,8 +6,10 @@ use super::codes;
 use super::performer::ScannerConfig;
 use super::requester::VendorConfig;
 use super::wire::{self, Incoming};
-use crate::link::{Change, Ended, Link, Lost, NotSent, Preset, State};
+use crate::lines::{Line, LinesEvent, RawConfig};
+use crate::link::{Ended, Link, NotSent, Preset, State};
 use crate::machine::{Input, Machine, Output, Text};
+use crate::shell::Endpoint;
 
 /// Whose lines they are.
 #[derive(Clone, Debug)]
@@ -16,37 +18,6 @@ pub enum LinesConfig {
     Vendor(VendorConfig),
     /// A scanner's, on `/ws/pvs`.
     Scanner(ScannerConfig),
-}
-
-/// A frame to be sent as it is, after the login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line(pub Text);
-
-/// What is heard on the line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinesEvent {
-    /// How far the connection has come.
-    State(State),
-    /// An attempt failed, or the connection was lost.
-    Lost(Lost),
-    /// A frame from the server, as it came. The login's answer and the pongs of our own heartbeat are left out.
-    Frame(String),
-    /// A line that never left.
-    NotSent {
-        /// The line.
-        line: Text,
-        /// Why.
-        why: NotSent,
-    },
-}
-
-impl From<Change> for LinesEvent {
-    fn from(change: Change) -> Self {
-        match change {
-            Change::State(state) => Self::State(state),
-            Change::Lost(lost) => Self::Lost(lost),
-        }
-    }
 }
 
 type Out = Vec<Output<LinesEvent>>;
@@ -73,14 +44,33 @@ pub struct Lines {
 }
 
 impl LinesConfig {
-    pub(crate) fn preset(&self) -> &Preset {
+    fn preset(&self) -> &Preset {
         match self {
             Self::Vendor(vendor) => &vendor.preset,
             Self::Scanner(scanner) => &scanner.preset,
         }
     }
+}
 
-    pub(crate) fn preset_mut(&mut self) -> &mut Preset {
+impl RawConfig for LinesConfig {
+    type Machine = Lines;
+
+    const PING: &'static str = wire::PING;
+
+    fn is_pong(frame: &str) -> bool {
+        wire::is_pong(frame)
+    }
+
+    fn machine(&self, seed: u64, now: Timestamp) -> Lines {
+        Lines::new(self, seed, now)
+    }
+
+    /// The login is a frame: nothing is said before.
+    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
+        endpoint
+    }
+
+    fn preset_mut(&mut self) -> &mut Preset {
         match self {
             Self::Vendor(vendor) => &mut vendor.preset,
             Self::Scanner(scanner) => &mut scanner.preset,

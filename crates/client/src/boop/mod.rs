@@ -46,8 +46,8 @@ mod types;
 mod wire;
 
 pub use choices::Choices;
-pub use client::{CheckFailure, Checked, Contexts, RawClient, RawSender, ScannerClient, VendorClient, check};
-pub use lines::{Line, Lines, LinesConfig, LinesEvent};
+pub use client::{Contexts, ScannerClient, VendorClient};
+pub use lines::{Lines, LinesConfig};
 pub use performer::{Scanner, ScannerCommand, ScannerConfig, ScannerEvent};
 pub use requester::{Vendor, VendorCommand, VendorConfig, VendorEvent};
 pub use types::{

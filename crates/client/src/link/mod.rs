@@ -7,6 +7,8 @@
 //!                               └──▶ Closing ──▶ Ended    when we want out, or the server told us to stay out
 //! ```
 //!
+//! Where the upgrade is the login, Dialing leads to LoggedIn at once.
+//!
 //! What a login, a ping or an answer looks like is the dialect's affair; it also has the last word: a link that
 //! has [ended](Link::ended) does not announce it, so that its owner can settle what is open first.
 
@@ -146,6 +148,11 @@ impl<K: PartialEq> Link<K> {
         matches!(self.phase, Phase::LoggingIn { .. } | Phase::LoggedIn { .. } | Phase::Closing { .. })
     }
 
+    /// Whether what is sent goes out, now or after a login.
+    pub(crate) fn accepts(&self) -> bool {
+        !matches!(self.phase, Phase::Closing { .. } | Phase::Ended(_))
+    }
+
     pub(crate) fn preset(&self) -> &Preset {
         &self.preset
     }
@@ -203,17 +210,24 @@ impl<K: PartialEq> Link<K> {
         }
     }
 
+    /// The connection is open, and the upgrade was the login: what waited goes out. Gives what it belonged to, in order.
+    pub(crate) fn admitted<E: From<Change>>(&mut self, now: Timestamp, out: &mut Vec<Output<E>>) -> Vec<K> {
+        if matches!(self.phase, Phase::Dialing { .. }) { self.log_in(now, out) } else { Vec::new() }
+    }
+
     /// The server accepted the login: what waited goes out. Gives what it belonged to, in order.
     pub(crate) fn authenticated<E: From<Change>>(&mut self, now: Timestamp, out: &mut Vec<Output<E>>) -> Vec<K> {
+        if self.is_logging_in() { self.log_in(now, out) } else { Vec::new() }
+    }
+
+    fn log_in<E: From<Change>>(&mut self, now: Timestamp, out: &mut Vec<Output<E>>) -> Vec<K> {
+        let beat = Beat::Resting { ping_at: now.after(self.preset.ping_every) };
+        self.phase = Phase::LoggedIn { since: now, beat };
+        out.push(Output::Event(Change::State(State::Authenticated).into()));
         let mut written = Vec::new();
-        if self.is_logging_in() {
-            let beat = Beat::Resting { ping_at: now.after(self.preset.ping_every) };
-            self.phase = Phase::LoggedIn { since: now, beat };
-            out.push(Output::Event(Change::State(State::Authenticated).into()));
-            while let Some((key, text)) = self.queue.pop() {
-                out.push(Output::Send(text));
-                written.push(key);
-            }
+        while let Some((key, text)) = self.queue.pop() {
+            out.push(Output::Send(text));
+            written.push(key);
         }
         written
     }

@@ -2,8 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::Timestamp;
+use model::{Timestamp, Wall};
 use tokio::time::Instant;
+
+/// What the wall clock says, for what is signed.
+pub(crate) fn wall() -> Wall {
+    Wall::from_millis(0).after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
 
 /// A line that never goes back, starting at the wall clock's reading. In tests tokio moves it.
 #[derive(Clone, Copy, Debug)]

@@ -168,9 +168,10 @@ impl<M: Machine, L: Listener<M::Event>> Driver<M, L> {
         for output in out {
             match output {
                 Output::Connect => {
-                    let Open { target, dial, .. } = &self.open;
-                    let (dialing, target) = (dial.dial(target), target.clone());
-                    self.line = Line::Dialing(Box::pin(async move { upgrade(dialing.await?, &target).await }));
+                    let Open { target, dial, headers, .. } = &self.open;
+                    let (dialing, target, headers) = (dial.dial(target), target.clone(), headers.clone());
+                    let upgraded = async move { upgrade(dialing.await?, &target, &headers).await };
+                    self.line = Line::Dialing(Box::pin(upgraded));
                 }
                 Output::Send(text) => {
                     if let Some(tap) = &self.open.tap {

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::Uri;
+use http::{HeaderName, HeaderValue, Uri};
+use model::Secret;
 
 use super::dial::{Dial, Network};
 use super::tls;
@@ -22,12 +23,13 @@ pub struct Endpoint {
     url: String,
     extra_ca: Option<PathBuf>,
     plaintext: Plaintext,
-    message_bytes: usize,
+    message_bytes: Option<usize>,
+    headers: Vec<(&'static str, Secret)>,
     tap: Option<Tap>,
     dial: Option<Arc<dyn Dial>>,
 }
 
-/// The longest message a server may send unless told otherwise, in bytes.
+/// The longest message a server may send unless the application or its dialect says otherwise, in bytes.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Where `ws://` is spoken: keys go over it as they are.
@@ -45,7 +47,8 @@ impl Endpoint {
             url: url.to_owned(),
             extra_ca: None,
             plaintext: Plaintext::ToThisMachine,
-            message_bytes: MESSAGE_BYTES,
+            message_bytes: None,
+            headers: Vec::new(),
             tap: None,
             dial: None,
         }
@@ -66,10 +69,26 @@ impl Endpoint {
         self
     }
 
-    /// Takes messages up to so many bytes; without this, 64 KiB. A server that sends a longer one is left.
+    /// Takes messages up to so many bytes; without this, as many as the dialect's own limit, else 64 KiB. A server
+    /// that sends a longer one is left.
     #[must_use]
     pub const fn messages_up_to(mut self, bytes: usize) -> Self {
-        self.message_bytes = bytes;
+        self.message_bytes = Some(bytes);
+        self
+    }
+
+    /// What a dialect takes where the application has not said otherwise.
+    #[must_use]
+    pub(crate) fn messages_by_default(mut self, bytes: usize) -> Self {
+        self.message_bytes = self.message_bytes.or(Some(bytes));
+        self
+    }
+
+    /// Sends a header with the request, as dialects do that log in there. Later ones replace earlier ones.
+    #[must_use]
+    pub(crate) fn header(mut self, name: &'static str, value: Secret) -> Self {
+        self.headers.retain(|(there, _)| *there != name);
+        self.headers.push((name, value));
         self
     }
 
@@ -87,20 +106,40 @@ impl Endpoint {
         self
     }
 
-    /// Looks at everything that can be wrong before the first attempt.
+    /// Looks at everything that can be wrong before the first attempt to open a WebSocket.
     pub(crate) fn open(self) -> Result<Open, BadEndpoint> {
-        let target = Target::parse(&self.url)?;
+        self.open_as(Way::WebSocket)
+    }
+
+    /// Looks at everything that can be wrong before the first request.
+    pub(crate) fn open_http(self) -> Result<Open, BadEndpoint> {
+        self.open_as(Way::Http)
+    }
+
+    fn open_as(self, way: Way) -> Result<Open, BadEndpoint> {
+        let target = Target::parse(&self.url, way)?;
         let dial = match self.dial {
             Some(dial) => dial,
-            None if target.scheme == Scheme::Ws => {
+            None if target.security == Security::Plaintext => {
                 if self.plaintext == Plaintext::ToThisMachine && !target.is_this_machine() {
-                    return Err(BadEndpoint::Plaintext { host: target.host });
+                    return Err(BadEndpoint::Plaintext { scheme: way.plain(), host: target.host });
                 }
                 Arc::new(Network::plain())
             }
             None => Arc::new(Network::encrypted(tls::config(self.extra_ca.as_deref())?)),
         };
-        Ok(Open { target: Arc::new(target), dial, message_bytes: self.message_bytes, tap: self.tap })
+        for (name, value) in &self.headers {
+            if HeaderName::from_bytes(name.as_bytes()).is_err() || HeaderValue::from_str(value.reveal()).is_err() {
+                return Err(BadEndpoint::Header { name });
+            }
+        }
+        Ok(Open {
+            target: Arc::new(target),
+            dial,
+            message_bytes: self.message_bytes.unwrap_or(MESSAGE_BYTES),
+            headers: self.headers.into(),
+            tap: self.tap,
+        })
     }
 }
 
@@ -118,20 +157,37 @@ pub(crate) struct Open {
     pub(crate) target: Arc<Target>,
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) message_bytes: usize,
+    pub(crate) headers: Arc<[(&'static str, Secret)]>,
     pub(crate) tap: Option<Tap>,
 }
 
 /// What is wrong with an endpoint, and what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum BadEndpoint {
-    /// Not an address of a WebSocket server.
-    #[error("expected an address such as wss://host/path, {0}")]
-    Url(String),
+    /// Not an address of such a server.
+    #[error("expected an address such as {such_as}://host/path, {what}")]
+    Url {
+        /// The scheme that would be right.
+        such_as: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Keys would go unencrypted over a network.
-    #[error("ws:// to {host} would send keys unencrypted: use wss://, or allow plaintext if the network is trusted")]
+    #[error(
+        "{scheme}:// to {host} would send keys unencrypted: use {scheme}s://, or allow plaintext if the network is \
+         trusted"
+    )]
     Plaintext {
+        /// The scheme that was asked for.
+        scheme: &'static str,
         /// The host, which is not this machine.
         host: String,
+    },
+    /// What goes into a header cannot stand there.
+    #[error("expected letters, digits and signs in what is sent as {name}")]
+    Header {
+        /// Which header.
+        name: &'static str,
     },
     /// The extra CA file cannot be used.
     #[error("expected PEM certificates in {}: {what}", file.display())]
@@ -149,16 +205,39 @@ pub enum BadEndpoint {
     Randomness(std::io::Error),
 }
 
+/// What is spoken there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Ws,
-    Wss,
+pub(crate) enum Way {
+    WebSocket,
+    Http,
+}
+
+impl Way {
+    const fn plain(self) -> &'static str {
+        match self {
+            Self::WebSocket => "ws",
+            Self::Http => "http",
+        }
+    }
+
+    const fn secure(self) -> &'static str {
+        match self {
+            Self::WebSocket => "wss",
+            Self::Http => "https",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Security {
+    Plaintext,
+    Tls,
 }
 
 /// An address, taken apart.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
-    scheme: Scheme,
+    security: Security,
     host: String,
     port: u16,
     authority: String,
@@ -166,12 +245,12 @@ pub struct Target {
 }
 
 impl Target {
-    fn parse(url: &str) -> Result<Self, BadEndpoint> {
-        let bad = |what: &str| BadEndpoint::Url(what.to_owned());
+    pub(crate) fn parse(url: &str, way: Way) -> Result<Self, BadEndpoint> {
+        let bad = |what: &str| BadEndpoint::Url { such_as: way.secure(), what: what.to_owned() };
         let uri: Uri = url.trim().parse().map_err(|error| bad(&format!("this is none: {error}")))?;
-        let (scheme, default_port) = match uri.scheme_str() {
-            Some("wss") => (Scheme::Wss, 443),
-            Some("ws") => (Scheme::Ws, 80),
+        let (security, default_port) = match uri.scheme_str() {
+            Some(scheme) if scheme == way.secure() => (Security::Tls, 443),
+            Some(scheme) if scheme == way.plain() => (Security::Plaintext, 80),
             Some(other) => return Err(bad(&format!("got the scheme {other}://"))),
             None => return Err(bad("the scheme is missing")),
         };
@@ -188,7 +267,7 @@ impl Target {
             return Err(bad("the port is no number from 0 to 65535"));
         }
         Ok(Self {
-            scheme,
+            security,
             host: host.to_owned(),
             port: authority.port_u16().unwrap_or(default_port),
             authority: authority.as_str().to_owned(),
@@ -241,7 +320,7 @@ mod tests {
             ("wss://[::1]:9443", "::1", 9443, "/"),
         ];
         for (url, host, port, path) in table {
-            let target = Target::parse(url).unwrap();
+            let target = Target::parse(url, Way::WebSocket).unwrap();
             assert_eq!((target.host(), target.port(), target.path_and_query()), (host, port, path));
         }
     }
@@ -257,7 +336,7 @@ mod tests {
             ("ws://a:99999/", "expected an address such as wss://host/path, the port is no number from 0 to 65535"),
         ];
         for (url, text) in table {
-            assert_eq!(Target::parse(url).unwrap_err().to_string(), text, "{url}");
+            assert_eq!(Target::parse(url, Way::WebSocket).unwrap_err().to_string(), text, "{url}");
         }
     }
 
@@ -269,6 +348,26 @@ mod tests {
         for url in ["ws://gateway/", "ws://10.0.0.1/", "ws://localhost.sample.test/"] {
             assert!(matches!(Endpoint::new(url).open(), Err(BadEndpoint::Plaintext { .. })), "{url}");
             assert!(Endpoint::new(url).dangerous_plaintext_over_the_network().open().is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn requests_go_where_http_is_spoken() {
+        let target = Target::parse("https://pay.sample.test/v1", Way::Http).unwrap();
+        assert_eq!((target.port(), target.path_and_query()), (443, "/v1"));
+        let error = Target::parse("wss://pay.sample.test/v1", Way::Http).unwrap_err().to_string();
+        assert_eq!(error, "expected an address such as https://host/path, got the scheme wss://");
+        let error = Endpoint::new("http://gateway/").open_http().err().unwrap().to_string();
+        assert!(error.starts_with("http:// to gateway would send keys unencrypted: use https://,"), "{error}");
+    }
+
+    #[test]
+    fn a_header_that_would_break_the_request_is_refused() {
+        let endpoint = Endpoint::new("ws://localhost/");
+        assert!(endpoint.clone().header("x-api-key", Secret::new("mk_1")).open().is_ok());
+        for value in ["a\r\nx: y", "a\0"] {
+            let open = endpoint.clone().header("x-api-key", Secret::new(value)).open();
+            assert!(matches!(open, Err(BadEndpoint::Header { name: "x-api-key" })));
         }
     }
 

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use model::RequestKey;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::drive::Driver;
 use super::endpoint::{BadEndpoint, Endpoint};
 use super::random;
-use crate::boop::{ContextId, Failure};
 use crate::link::{Ended, NotSent, State};
 use crate::machine::Machine;
 
@@ -23,9 +23,9 @@ const COMMANDS: usize = 256;
 const EVENTS: usize = 64;
 
 /// An event, sorted by who wants it.
-pub(crate) enum Sorted<E, T> {
+pub(crate) enum Sorted<E, T, F> {
     /// The answer somebody waits for.
-    Settled(ContextId, Result<T, Failure>),
+    Settled(RequestKey, Result<T, F>),
     /// How far the connection has come.
     State(State),
     /// For whoever listens.
@@ -36,16 +36,21 @@ pub(crate) enum Sorted<E, T> {
 pub(crate) trait Sort: Clone + From<State> + Send + 'static {
     /// What an ask is answered with.
     type Answer: Send + 'static;
+    /// Or why it is not.
+    type Failure: From<NotSent> + Send + 'static;
 
-    fn sort(self) -> Sorted<Self, Self::Answer>;
+    fn sort(self) -> Sorted<Self, Self::Answer, Self::Failure>;
+
+    /// What is said when the runtime goes away with the machine: what was written may have arrived.
+    fn closed() -> Self::Failure;
 }
 
-type Waiters<T> = Arc<Mutex<HashMap<ContextId, oneshot::Sender<Result<T, Failure>>>>>;
+type Waiters<T, F> = Arc<Mutex<HashMap<RequestKey, oneshot::Sender<Result<T, F>>>>>;
 
 /// The inside of every client.
 pub(crate) struct Handle<C, E: Sort> {
     commands: mpsc::Sender<C>,
-    waiters: Waiters<E::Answer>,
+    waiters: Waiters<E::Answer, E::Failure>,
     events: broadcast::WeakSender<E>,
     state: watch::Receiver<State>,
     finish: Arc<watch::Sender<bool>>,
@@ -87,7 +92,7 @@ impl<C: Send + 'static, E: Sort> Handle<C, E> {
         let (events, _) = broadcast::channel(EVENTS);
         let (told, state) = watch::channel(State::Connecting { attempt: 1, pause: std::time::Duration::ZERO });
         let (finish, mut finished) = watch::channel(false);
-        let waiters: Waiters<E::Answer> = Arc::default();
+        let waiters: Waiters<E::Answer, E::Failure> = Arc::default();
 
         let handle = Self {
             commands,
@@ -121,7 +126,7 @@ impl<C: Send + 'static, E: Sort> Handle<C, E> {
     }
 
     /// Asks for something that is answered under `id`. It is on its way when this returns.
-    pub(crate) fn ask(&self, id: ContextId, command: C) -> Answer<E::Answer> {
+    pub(crate) fn ask(&self, id: RequestKey, command: C) -> Answer<E::Answer, E::Failure> {
         let (waiter, answer) = oneshot::channel();
         {
             let mut waiters = lock(&self.waiters);
@@ -131,7 +136,7 @@ impl<C: Send + 'static, E: Sort> Handle<C, E> {
             waiters.insert(id.clone(), waiter);
         }
         let refused = match self.commands.try_send(command) {
-            Ok(()) => return Answer { id, answer: Awaited::Comes(answer) },
+            Ok(()) => return Answer { id, answer: Awaited::Comes(answer, Some(E::closed())) },
             Err(mpsc::error::TrySendError::Full(_)) => NotSent::Full,
             Err(mpsc::error::TrySendError::Closed(_)) => NotSent::Closed,
         };
@@ -177,39 +182,45 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An answer that comes. What was asked is on its way already; dropping this changes nothing about it.
+/// An answer that comes, or why it does not. What was asked is on its way already; dropping this changes nothing about
+/// it.
 #[derive(Debug)]
-pub struct Answer<T> {
-    id: ContextId,
-    answer: Awaited<T>,
+pub struct Answer<T, F> {
+    id: RequestKey,
+    answer: Awaited<T, F>,
 }
 
 #[derive(Debug)]
-enum Awaited<T> {
-    Comes(oneshot::Receiver<Result<T, Failure>>),
-    Is(Option<NotSent>),
+enum Awaited<T, F> {
+    /// It comes, unless the runtime goes away with the machine: then that is said.
+    Comes(oneshot::Receiver<Result<T, F>>, Option<F>),
+    Is(Option<F>),
 }
 
-impl<T> Answer<T> {
-    pub(crate) fn now(id: ContextId, why: NotSent) -> Self {
-        Self { id, answer: Awaited::Is(Some(why)) }
+impl<T, F: From<NotSent>> Answer<T, F> {
+    pub(crate) fn now(id: RequestKey, why: NotSent) -> Self {
+        Self { id, answer: Awaited::Is(Some(why.into())) }
     }
+}
 
-    /// The id of the context it is about.
+impl<T, F> Answer<T, F> {
+    /// The id of what was asked.
     #[must_use]
-    pub fn context_id(&self) -> &ContextId {
+    pub fn id(&self) -> &RequestKey {
         &self.id
     }
 }
 
-impl<T> Future for Answer<T> {
-    type Output = Result<T, Failure>;
+impl<T, F: From<NotSent> + Unpin> Future for Answer<T, F> {
+    type Output = Result<T, F>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let gone = |why: &mut Option<F>| Err(why.take().unwrap_or_else(|| NotSent::Closed.into()));
         match &mut self.answer {
-            // The runtime went away with the machine: what was written may have arrived.
-            Awaited::Comes(answer) => Pin::new(answer).poll(context).map(|told| told.unwrap_or(Err(Failure::Closed))),
-            Awaited::Is(why) => Poll::Ready(Err(why.take().unwrap_or(NotSent::Closed).into())),
+            Awaited::Comes(answer, why) => {
+                Pin::new(answer).poll(context).map(|told| told.unwrap_or_else(|_| gone(why)))
+            }
+            Awaited::Is(why) => Poll::Ready(gone(why)),
         }
     }
 }

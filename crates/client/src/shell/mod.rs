@@ -12,15 +12,16 @@ mod upgrade;
 
 use tokio::sync::mpsc;
 
-pub(crate) use clock::Clock;
+pub(crate) use clock::{Clock, wall};
 pub use dial::{Dial, Dialing, Stream};
 use drive::Driver;
+pub(crate) use endpoint::Open;
 pub use endpoint::{BadEndpoint, Endpoint, Target};
 pub use handle::{Answer, Events, Heard};
 pub(crate) use handle::{Handle, Sort, Sorted};
 pub use listener::Listener;
 pub(crate) use listener::Paced;
-pub(crate) use random::{context_id, seed};
+pub(crate) use random::{context_id, seed, transaction_id};
 
 use crate::machine::Machine;
 

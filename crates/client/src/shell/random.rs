@@ -2,7 +2,7 @@
 
 use std::io;
 
-use model::RequestKey;
+use model::{RequestKey, Timestamp};
 
 /// How many mask keys are drawn at once.
 const HANDFUL: usize = 64;
@@ -38,8 +38,18 @@ pub(crate) fn seed() -> io::Result<u64> {
 
 /// A fresh UUID of version 4 (RFC 9562, section 5.4).
 pub(crate) fn context_id() -> io::Result<RequestKey> {
+    uuid(4, nonce()?)
+}
+
+/// A fresh UUID of version 7 (RFC 9562, section 5.7): the millisecond, and randomness.
+pub(crate) fn transaction_id(now: Timestamp) -> io::Result<RequestKey> {
     let mut bytes = nonce()?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[..6].copy_from_slice(&now.millis().to_be_bytes()[2..]);
+    uuid(7, bytes)
+}
+
+fn uuid(version: u8, mut bytes: [u8; 16]) -> io::Result<RequestKey> {
+    bytes[6] = bytes[6] & 0x0f | version << 4;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let number = u128::from_be_bytes(bytes);
     let text = format!(
@@ -70,6 +80,15 @@ mod tests {
         assert!(parts[3].starts_with(['8', '9', 'a', 'b']));
         assert!(parts.concat().bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert_ne!(id, context_id().unwrap());
+    }
+
+    #[test]
+    fn transaction_ids_are_uuids_of_version_7_in_the_order_of_their_milliseconds() {
+        let id = |millis| transaction_id(Timestamp::from_millis(millis)).unwrap().as_str().to_owned();
+        let (first, second) = (id(0x0197_a1c2_5b3e), id(0x0197_a1c2_5b3f));
+        assert!(first.starts_with("0197a1c2-5b3e-7") && first < second, "{first} {second}");
+        assert!(first[19..].starts_with(['8', '9', 'a', 'b']));
+        assert_ne!(id(7), id(7));
     }
 
     #[test]

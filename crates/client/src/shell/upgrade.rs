@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use model::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use websocket::handshake::{ClientHandshake, ResponseRefusal};
 
@@ -24,12 +25,19 @@ pub(super) struct Upgraded {
 }
 
 /// Asks for the upgrade and checks the answer. Takes as long as the server does: the machine has the deadline.
-pub(super) async fn upgrade(mut stream: Box<dyn Stream>, target: &Target) -> Result<Upgraded, Lost> {
+pub(super) async fn upgrade(
+    mut stream: Box<dyn Stream>,
+    target: &Target,
+    headers: &[(&'static str, Secret)],
+) -> Result<Upgraded, Lost> {
     let broken = |error: std::io::Error| Lost::Broken(error.to_string());
     let handshake = ClientHandshake::new(random::nonce().map_err(broken)?);
     let mut request = format!("GET {} HTTP/1.1\r\nhost: {}\r\n", target.path_and_query(), target.authority());
     for (name, value) in handshake.headers() {
         request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {}\r\n", value.reveal()));
     }
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await.map_err(broken)?;

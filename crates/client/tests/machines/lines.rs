@@ -1,7 +1,7 @@
 //! The machine of raw lines.
 
-use client::boop::{Line, Lines, LinesConfig, LinesEvent, VendorConfig};
-use client::{Input, Lost, NotSent, Output, State, Text};
+use client::boop::{Lines, LinesConfig, VendorConfig};
+use client::{Input, Line, LinesEvent, Lost, NotSent, Output, State, Text};
 use model::Secret;
 
 use crate::stage::{Stage, said};

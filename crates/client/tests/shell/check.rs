@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use client::boop::{CheckFailure, Checked, LinesConfig, check};
+use client::boop::LinesConfig;
 use client::rehearsal::Doorbell;
-use client::{Endpoint, Lost};
+use client::{CheckFailure, Checked, Endpoint, Lost, check};
 use tokio::task::JoinHandle;
 
 use crate::stage::{config, endpoint};

@@ -141,7 +141,7 @@ async fn ten_thousand_unknown_frames_are_heard_or_counted_and_change_nothing() {
     for n in 0..10_000 {
         peer.send(&format!(r#"{{"type":"news_{n}","about":"nothing"}}"#)).await.unwrap();
     }
-    let id = answer.context_id().clone();
+    let id = answer.id().clone();
     assert!(create.contains(id.as_str()));
     let result = format!(r#"{{"type":"auth_result","context_id":"{id}","success":true}}"#);
     peer.send(&result).await.unwrap();

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use client::boop::{CheckFailure, LinesConfig, check};
+use client::boop::LinesConfig;
 use client::rehearsal::Peer;
-use client::{Endpoint, Lost};
+use client::{CheckFailure, Endpoint, Lost, check};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

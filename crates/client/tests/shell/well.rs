@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use client::boop::{AuthResult, Failure, LinesConfig, LinesEvent, RawClient, Requirements, VendorClient};
-use client::{Ended, NotSent, State, Tap};
+use client::boop::{AuthResult, Failure, LinesConfig, Requirements, VendorClient};
+use client::{Ended, LinesEvent, NotSent, RawClient, State, Tap};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use websocket::handshake::accept_key;
@@ -26,7 +26,7 @@ fn success(id: &str) -> String {
 async fn a_context_asked_for_before_the_login_is_answered_after_it() {
     let (vendor, _, mut doorbell) = vendor();
     let answer = vendor.create_context(Requirements::entrance());
-    let id = answer.context_id().as_str().to_owned();
+    let id = answer.id().as_str().to_owned();
 
     let mut peer = doorbell.accept().await.unwrap();
     peer.login().await.unwrap();

@@ -1,0 +1,90 @@
+//! The words in which a gateway refuses, and what they mean for a payment and for the connection.
+
+use crate::link::Ended;
+use crate::problem::Problem;
+
+/// A message or a request that cannot be right.
+pub const BAD_REQUEST: &str = "Bad Request";
+/// The terminal is not connected, or there is none.
+pub const NOT_FOUND: &str = "Not Found";
+/// The terminal is another group's.
+pub const FORBIDDEN: &str = "Forbidden";
+/// The terminal has an unfinished payment, or the id was used for another one.
+pub const CONFLICT: &str = "Conflict";
+/// Too fast. What it answers was not done.
+pub const TOO_MANY_REQUESTS: &str = "Too Many Requests";
+/// No such transaction.
+pub const TRANSACTION_NOT_FOUND: &str = "TRANSACTION_NOT_FOUND";
+/// The call was held as long as calls are; the payment goes on.
+pub const TIMEOUT: &str = "TIMEOUT";
+
+/// Why a gateway ends a connection, as `forceDisconnect` has it: the key works no more.
+const KEY_REVOKED: &str = "KEY_REVOKED";
+/// The gateway, or a part of it, starts again: come back.
+const COME_BACK: [&str; 2] = ["SERVER_SHUTDOWN", "SERVER_RESTART"];
+
+/// Whether a `forceDisconnect` means that there is no point in coming back. The vendor's own reasons are not known: a
+/// connection that is told to go without a reason to come back was displaced.
+pub(super) fn ends_connection(reason: &str, problem: &Problem) -> Option<Ended> {
+    if COME_BACK.contains(&reason) {
+        None
+    } else if reason == KEY_REVOKED {
+        Some(Ended::Refused(problem.clone()))
+    } else {
+        Some(Ended::Displaced)
+    }
+}
+
+/// What an error about a payment says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// It was not begun, and will not be.
+    Refused,
+    /// Nothing: what it was before, it still is.
+    Nothing,
+    /// It was not begun by this message. Whether an earlier one did is open.
+    RefusedAgain,
+}
+
+/// How a payment was asked for when an error answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Once.
+    Once,
+    /// Again after a lost connection, under the same id.
+    Again,
+}
+
+/// What an error says about a payment.
+pub(super) fn about_payment(problem: &Problem, asked: Asked) -> Says {
+    let answers_the_request = [BAD_REQUEST, NOT_FOUND, FORBIDDEN].iter().any(|code| problem.is(code));
+    match asked {
+        Asked::Once => Says::Refused,
+        Asked::Again if answers_the_request => Says::RefusedAgain,
+        // The terminal is busy, perhaps with this very payment; or the repeat was too much.
+        Asked::Again => Says::Nothing,
+    }
+}
+
+/// Whether it is certain that what was refused so was not begun.
+pub(super) fn is_certain(problem: &Problem) -> bool {
+    [BAD_REQUEST, NOT_FOUND, FORBIDDEN, CONFLICT, TOO_MANY_REQUESTS].iter().any(|code| problem.is(code))
+        || [
+            "INVALID_REQUEST",
+            "UNAUTHORIZED",
+            "INVALID_SIGNATURE",
+            "TIMESTAMP_EXPIRED",
+            "FORBIDDEN",
+            "GROUP_MISMATCH",
+            "NO_WEBHOOK_ENDPOINTS",
+            "TERMINAL_NOT_FOUND",
+            "TERMINAL_OFFLINE",
+            "PAYMENT_IN_PROGRESS",
+            "DUPLICATE_TRANSACTION",
+            "TOO_MANY_REQUESTS",
+            "NOT_FOUND",
+            "METHOD_NOT_ALLOWED",
+        ]
+        .iter()
+        .any(|code| problem.is(code))
+}

@@ -1,0 +1,508 @@
+//! The terminal's side of `/v1`: is offered payments, says what became of each, and gives back what came too late.
+//!
+//! The names on this wire are our own proposal: the vendor's page about it was never public. What happened on the screen
+//! is a fact: a result is kept until the gateway has acknowledged it, is said again after a lost connection and when no
+//! word comes, and is never replaced by another one unless the gateway rejects it.
+//!
+//! After a lost connection the gateway asks what became of a payment. The machine answers by itself for those it knows;
+//! for one it does not know, the application must say, for only it knows whether the time before this process counts.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model::{Secret, Timestamp, Wall};
+
+use super::choices::{self, Choices};
+use super::codes;
+use super::types::{Ack, Offer, Report, Status, TransactionId};
+use super::wire::{self, Complaint, Incoming};
+use crate::link::{Change, Ended, Link, Lost, Preset, State};
+use crate::machine::{Input, Machine, Output, Text};
+use crate::problem::Problem;
+use crate::shell::Endpoint;
+
+/// Which terminal it is, and how it behaves.
+#[derive(Clone, Debug)]
+pub struct TerminalConfig {
+    /// Its key; terminals of a group may share one.
+    pub api_key: Secret,
+    /// Its group, for a server that wants it said.
+    pub group_id: Option<String>,
+    /// Its own name. Without one it is another terminal after every reconnect, and no payment waits for it.
+    pub device_id: Option<String>,
+    /// What tills may know of it: a JSON object.
+    pub metadata: Option<String>,
+    /// Manners on the line.
+    pub preset: Preset,
+    /// Numbers of the dialect.
+    pub choices: Choices,
+}
+
+/// What an application wants of a terminal's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TerminalCommand {
+    /// Say what became of a payment. The first word about each counts, unless the gateway rejects it.
+    Answer {
+        /// Which one.
+        transaction_id: TransactionId,
+        /// What became of it.
+        report: Report,
+    },
+    /// Say that a payment was certainly not begun: it will be offered again.
+    NotBegun {
+        /// Which one.
+        transaction_id: TransactionId,
+    },
+    /// Say whether a payment was given back.
+    VoidDone {
+        /// Which one.
+        transaction_id: TransactionId,
+        /// Whether it was.
+        success: bool,
+        /// Why not, or how.
+        message: Option<String>,
+    },
+}
+
+/// What an application hears from a terminal's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TerminalEvent {
+    /// How far the connection has come.
+    State(State),
+    /// An attempt failed, or the connection was lost.
+    Lost(Lost),
+    /// A payment is to be done. Told once; only after [`TerminalCommand::NotBegun`] it may come again.
+    Offered(Offer),
+    /// The gateway asks what became of a payment this machine has never seen. Answer with what is known of it, or
+    /// with [`TerminalCommand::NotBegun`]; until then the gateway waits.
+    Inquired(Offer),
+    /// A payment is to be given back. Answer with [`TerminalCommand::VoidDone`]. Told once.
+    Void {
+        /// Which one.
+        transaction_id: TransactionId,
+        /// Why.
+        reason: String,
+    },
+    /// The gateway's word about a result, or about a payment that was given back. After [`Ack::Rejected`] another
+    /// result is awaited.
+    Acknowledged {
+        /// Which one.
+        transaction_id: TransactionId,
+        /// Its word.
+        ack: Ack,
+        /// The same for people.
+        message: Option<String>,
+    },
+    /// A payment on the screen has ended without us: take it away. If it was paid all the same, say so.
+    Closed {
+        /// Which one.
+        transaction_id: TransactionId,
+        /// How it ended.
+        status: Option<Status>,
+    },
+    /// The gateway complains, or says why it ends the connection.
+    Problem {
+        /// The payment it names.
+        transaction_id: Option<TransactionId>,
+        /// What it says.
+        problem: Problem,
+    },
+    /// A message with an action this client does not know.
+    Unknown {
+        /// The action.
+        action: String,
+        /// The whole frame.
+        frame: String,
+    },
+    /// A frame that could not be read. The connection lives on.
+    Malformed {
+        /// How many there have been.
+        count: u64,
+    },
+}
+
+impl From<Change> for TerminalEvent {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::State(state) => Self::State(state),
+            Change::Lost(lost) => Self::Lost(lost),
+        }
+    }
+}
+
+type Out = Vec<Output<TerminalEvent>>;
+
+/// The machine.
+///
+/// ```
+/// use client::modulus::{Report, Terminal, TerminalCommand, TerminalConfig, TerminalEvent};
+/// use client::{Input, Machine, Output};
+/// use model::{Secret, Timestamp, Wall};
+///
+/// let now = Timestamp::from_millis(1_000);
+/// let mut terminal = Terminal::new(TerminalConfig::new(Secret::new("mk_test_lanes"), "lane-7"), 7, now);
+/// let mut out = Vec::new();
+/// terminal.handle(now, Input::Wake, &mut out);
+/// terminal.handle(now, Input::Opened, &mut out);
+/// let offer = r#"{"action":"payment","terminalId":"lane-7","paymentRequest":
+///     {"transactionId":"K-118","amount":"1250.00","currency":"PHP","paymentMethod":"CARD"}}"#;
+/// terminal.handle(now, Input::Text(offer), &mut out);
+/// let Some(Output::Event(TerminalEvent::Offered(offer))) = out.pop() else { panic!("a payment") };
+///
+/// let report = Report::approved(&offer, "77Q2LM", Wall::from_millis(2_000));
+/// let answer = TerminalCommand::Answer { transaction_id: offer.transaction_id, report };
+/// terminal.handle(now, Input::Command(answer), &mut out);
+/// let Some(Output::Send(frame)) = out.last() else { panic!("its result") };
+/// assert!(frame.reveal().starts_with(r#"{"action":"paymentResponse","transactionId":"K-118","#));
+/// ```
+#[derive(Debug)]
+pub struct Terminal {
+    config: TerminalConfig,
+    link: Link<()>,
+    known: BTreeMap<TransactionId, Known>,
+    voids: BTreeMap<TransactionId, Void>,
+    /// Counts what is known, so that the oldest is forgotten first.
+    turn: u64,
+    malformed: u64,
+    over: bool,
+}
+
+/// A payment this terminal knows.
+#[derive(Debug)]
+struct Known {
+    turn: u64,
+    offer: Offer,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// It is on the screen.
+    OnScreen,
+    /// The gateway asks about it, and the application has to say.
+    Asked,
+    /// It ended elsewhere while it was on the screen.
+    Closed,
+    /// Its result waits for the gateway's word, and is said again at that time.
+    Said { report: Text, again_at: Option<Timestamp> },
+    /// The gateway has its result.
+    Acknowledged { report: Text },
+}
+
+#[derive(Debug)]
+struct Void {
+    turn: u64,
+    /// None while the application works on it.
+    result: Option<Text>,
+}
+
+impl TerminalConfig {
+    /// A terminal with the defaults.
+    #[must_use]
+    pub fn new(api_key: Secret, device_id: &str) -> Self {
+        Self {
+            api_key,
+            group_id: None,
+            device_id: Some(device_id.to_owned()),
+            metadata: None,
+            preset: choices::preset(),
+            choices: Choices::default(),
+        }
+    }
+
+    /// The server's address with what is said while connecting.
+    #[must_use]
+    pub fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
+        let headers = [
+            ("x-group-id", self.group_id.clone()),
+            ("x-device-id", self.device_id.clone()),
+            ("x-terminal-metadata", self.metadata.as_ref().map(|json| STANDARD.encode(json))),
+        ];
+        let endpoint = endpoint.messages_by_default(choices::MESSAGE_BYTES).header("x-api-key", self.api_key.clone());
+        headers.into_iter().fold(endpoint, |endpoint, (name, value)| match value {
+            Some(value) => endpoint.header(name, Secret::new(&value)),
+            None => endpoint,
+        })
+    }
+}
+
+impl Terminal {
+    /// A terminal that wants to connect at once. The seed spreads its reconnects; use another for every device.
+    #[must_use]
+    pub fn new(config: TerminalConfig, seed: u64, now: Timestamp) -> Self {
+        let link = Link::new(config.preset.clone(), wire::PING, seed, now);
+        Self { config, link, known: BTreeMap::new(), voids: BTreeMap::new(), turn: 0, malformed: 0, over: false }
+    }
+
+    /// Whether results go out at once.
+    #[must_use]
+    pub fn is_logged_in(&self) -> bool {
+        self.link.is_logged_in()
+    }
+
+    /// The upgrade was the login: results without a word about them are said again, the oldest first.
+    fn opened(&mut self, now: Timestamp, out: &mut Out) {
+        self.link.admitted(now, out);
+        if !self.link.is_logged_in() {
+            return;
+        }
+        let again = now.after(self.config.choices.ack_within);
+        let mut said: Vec<&mut Known> = self.known.values_mut().collect();
+        said.sort_by_key(|known| known.turn);
+        for known in said {
+            if let Stage::Said { report, again_at } = &mut known.stage {
+                out.push(Output::Send(report.clone()));
+                *again_at = Some(again);
+            }
+        }
+    }
+
+    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
+        if !self.link.hears() {
+            return;
+        }
+        self.link.heard();
+        let Ok(incoming) = Incoming::parse(text) else {
+            self.malformed += 1;
+            out.push(Output::Event(TerminalEvent::Malformed { count: self.malformed }));
+            return;
+        };
+        match incoming {
+            Incoming::Pong => {}
+            Incoming::Offer(offer) => self.offered(now, *offer, Stage::OnScreen, out),
+            Incoming::Inquiry(offer) => self.offered(now, *offer, Stage::Asked, out),
+            Incoming::Void { transaction_id, reason } => self.void(transaction_id, reason, out),
+            Incoming::Ack { transaction_id, ack, message } => self.acknowledged(transaction_id, ack, message, out),
+            Incoming::Closed { transaction_id, status } => {
+                if let Some(Known { stage: stage @ (Stage::OnScreen | Stage::Asked), .. }) =
+                    self.known.get_mut(&transaction_id)
+                {
+                    *stage = Stage::Closed;
+                }
+                out.push(Output::Event(TerminalEvent::Closed { transaction_id, status }));
+            }
+            Incoming::ForceDisconnect { reason, problem } => {
+                let ended = codes::ends_connection(&reason, &problem);
+                out.push(Output::Event(TerminalEvent::Problem { transaction_id: None, problem }));
+                if let Some(ended) = ended {
+                    self.link.end(now, ended, out);
+                }
+            }
+            Incoming::Error(complaint) => self.complaint(complaint, out),
+            Incoming::Terminals(_) => unknown("terminalsResponse", text, out),
+            Incoming::TerminalStatus(_) => unknown("terminalStatusUpdate", text, out),
+            Incoming::Complete(_) => unknown("paymentComplete", text, out),
+            Incoming::Voided(_) => unknown("paymentVoided", text, out),
+            Incoming::Unknown(action) => unknown(&action, text, out),
+        }
+    }
+
+    /// A payment is to be done, or asked about. For one that is known, what it is now is said.
+    fn offered(&mut self, now: Timestamp, offer: Offer, fresh: Stage, out: &mut Out) {
+        if let Some(known) = self.known.get_mut(&offer.transaction_id) {
+            match &known.stage {
+                Stage::OnScreen | Stage::Closed => {
+                    let pending = Report::pending(&known.offer, Wall::from_millis(now.millis()));
+                    self.send(wire::payment_response(&offer.transaction_id, &pending), out);
+                }
+                Stage::Asked => {}
+                // Said on this connection already: the gateway's word is on its way, or it is said again soon.
+                Stage::Said { .. } => {}
+                Stage::Acknowledged { report } => {
+                    let report = report.clone();
+                    self.send(report, out);
+                }
+            }
+            return;
+        }
+        if !self.make_room() {
+            // Certainly not begun.
+            return self.send(wire::payment_unknown(&offer.transaction_id), out);
+        }
+        self.turn += 1;
+        let event = match &fresh {
+            Stage::Asked => TerminalEvent::Inquired(offer.clone()),
+            Stage::OnScreen | Stage::Closed | Stage::Said { .. } | Stage::Acknowledged { .. } => {
+                TerminalEvent::Offered(offer.clone())
+            }
+        };
+        let known = Known { turn: self.turn, offer: offer.clone(), stage: fresh };
+        self.known.insert(offer.transaction_id, known);
+        out.push(Output::Event(event));
+    }
+
+    /// Forgets the oldest payment that is over, if too many are known. Gives whether there is room for another.
+    fn make_room(&mut self) -> bool {
+        if self.known.len() < self.config.choices.transactions_most {
+            return true;
+        }
+        let over = |known: &Known| matches!(known.stage, Stage::Acknowledged { .. } | Stage::Closed);
+        let oldest = self.known.iter().filter(|(_, known)| over(known)).min_by_key(|(_, known)| known.turn);
+        let Some(oldest) = oldest.map(|(id, _)| id.clone()) else { return false };
+        self.known.remove(&oldest);
+        true
+    }
+
+    fn void(&mut self, transaction_id: TransactionId, reason: String, out: &mut Out) {
+        if let Some(void) = self.voids.get(&transaction_id) {
+            if let Some(result) = void.result.clone() {
+                self.send(result, out);
+            }
+            return;
+        }
+        if self.voids.len() >= self.config.choices.transactions_most {
+            let done = self.voids.iter().filter(|(_, void)| void.result.is_some());
+            let Some(oldest) = done.min_by_key(|(_, void)| void.turn).map(|(id, _)| id.clone()) else {
+                // The gateway asks again.
+                return;
+            };
+            self.voids.remove(&oldest);
+        }
+        self.turn += 1;
+        self.voids.insert(transaction_id.clone(), Void { turn: self.turn, result: None });
+        out.push(Output::Event(TerminalEvent::Void { transaction_id, reason }));
+    }
+
+    fn acknowledged(&mut self, transaction_id: TransactionId, ack: Ack, message: Option<String>, out: &mut Out) {
+        if let Some(known) = self.known.get_mut(&transaction_id)
+            && let Stage::Said { report, .. } = &known.stage
+        {
+            match ack {
+                // It will be said again until there is a last word.
+                Ack::Pending => return,
+                Ack::Rejected => known.stage = Stage::OnScreen,
+                Ack::Accepted | Ack::Late | Ack::Unknown => {
+                    known.stage = Stage::Acknowledged { report: report.clone() };
+                }
+            }
+        }
+        out.push(Output::Event(TerminalEvent::Acknowledged { transaction_id, ack, message }));
+    }
+
+    fn complaint(&mut self, complaint: Complaint, out: &mut Out) {
+        let Complaint { transaction_id, problem, .. } = complaint;
+        // A result that cannot be right would be refused for ever: another is awaited.
+        if problem.is(codes::BAD_REQUEST)
+            && let Some(id) = &transaction_id
+            && let Some(Known { stage: stage @ Stage::Said { .. }, .. }) = self.known.get_mut(id)
+        {
+            *stage = Stage::OnScreen;
+        }
+        out.push(Output::Event(TerminalEvent::Problem { transaction_id, problem }));
+    }
+
+    fn answer(&mut self, now: Timestamp, transaction_id: TransactionId, report: &Report, out: &mut Out) {
+        let is_logged_in = self.link.is_logged_in();
+        match self.known.get_mut(&transaction_id) {
+            Some(Known { stage: stage @ (Stage::OnScreen | Stage::Asked | Stage::Closed), .. }) => {
+                let report = wire::payment_response(&transaction_id, report);
+                let again_at = is_logged_in.then(|| now.after(self.config.choices.ack_within));
+                *stage = Stage::Said { report: report.clone(), again_at };
+                self.send(report, out);
+            }
+            Some(Known { stage: Stage::Said { .. } | Stage::Acknowledged { .. }, .. }) => {
+                out.push(complain(transaction_id, "its result was said already"));
+            }
+            None => out.push(complain(transaction_id, "no such payment was offered")),
+        }
+    }
+
+    fn not_begun(&mut self, transaction_id: TransactionId, out: &mut Out) {
+        match self.known.get(&transaction_id) {
+            Some(Known { stage: Stage::OnScreen | Stage::Asked | Stage::Closed, .. }) => {
+                self.known.remove(&transaction_id);
+                self.send(wire::payment_unknown(&transaction_id), out);
+            }
+            Some(Known { stage: Stage::Said { .. } | Stage::Acknowledged { .. }, .. }) => {
+                out.push(complain(transaction_id, "its result was said already"));
+            }
+            None => out.push(complain(transaction_id, "no such payment was offered")),
+        }
+    }
+
+    fn void_done(&mut self, transaction_id: TransactionId, success: bool, message: Option<&str>, out: &mut Out) {
+        match self.voids.get_mut(&transaction_id) {
+            Some(void) if void.result.is_none() => {
+                let result = wire::void_result(&transaction_id, success, message);
+                void.result = Some(result.clone());
+                self.send(result, out);
+            }
+            Some(_) | None => out.push(complain(transaction_id, "nobody asked to give it back")),
+        }
+    }
+
+    /// Says it if there is a connection. What must not be lost is said again on the next one.
+    fn send(&self, text: Text, out: &mut Out) {
+        if self.link.is_logged_in() {
+            out.push(Output::Send(text));
+        }
+    }
+
+    /// Says results again that nobody has said a word about.
+    fn repeat(&mut self, now: Timestamp, out: &mut Out) {
+        let is_logged_in = self.link.is_logged_in();
+        let again = now.after(self.config.choices.ack_within);
+        for known in self.known.values_mut() {
+            if let Stage::Said { report, again_at } = &mut known.stage {
+                if !is_logged_in {
+                    *again_at = None;
+                } else if again_at.is_some_and(|at| now >= at) {
+                    *again_at = Some(again);
+                    out.push(Output::Send(report.clone()));
+                }
+            }
+        }
+    }
+}
+
+fn complain(transaction_id: TransactionId, text: &str) -> Output<TerminalEvent> {
+    let problem = Problem::new(None, text);
+    Output::Event(TerminalEvent::Problem { transaction_id: Some(transaction_id), problem })
+}
+
+fn unknown(action: &str, frame: &str, out: &mut Out) {
+    out.push(Output::Event(TerminalEvent::Unknown { action: action.to_owned(), frame: frame.to_owned() }));
+}
+
+impl Machine for Terminal {
+    type Command = TerminalCommand;
+    type Event = TerminalEvent;
+
+    fn handle(&mut self, now: Timestamp, input: Input<'_, TerminalCommand>, out: &mut Out) {
+        if self.over {
+            return;
+        }
+        match input {
+            Input::Opened => self.opened(now, out),
+            Input::Text(text) => self.text(now, text, out),
+            Input::Lost(lost) => self.link.lost(now, lost, out),
+            Input::Wake => self.link.wake(now, out),
+            Input::Command(TerminalCommand::Answer { transaction_id, report }) => {
+                self.answer(now, transaction_id, &report, out);
+            }
+            Input::Command(TerminalCommand::NotBegun { transaction_id }) => self.not_begun(transaction_id, out),
+            Input::Command(TerminalCommand::VoidDone { transaction_id, success, message }) => {
+                self.void_done(transaction_id, success, message.as_deref(), out);
+            }
+            Input::Close => self.link.end(now, Ended::Finished, out),
+        }
+        self.repeat(now, out);
+        if let Some(ended) = self.link.ended().cloned() {
+            self.over = true;
+            out.push(Output::Event(TerminalEvent::State(State::Closed(ended))));
+        }
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        let results = self.known.values().filter_map(|known| match &known.stage {
+            Stage::Said { again_at, .. } => *again_at,
+            Stage::OnScreen | Stage::Asked | Stage::Closed | Stage::Acknowledged { .. } => None,
+        });
+        results.chain(self.link.deadline()).min().filter(|_| !self.over)
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}
