@@ -79,6 +79,7 @@ fn credential(index: usize) -> Result<Credential, model::BadId> {
         name: id.as_str().into(),
         secret: CredentialKind::Digest(Secret::new(&secret).digest()),
         permissions: Permissions::All,
+        certificate: None,
         created_at: Wall::from_millis(0),
         expires_at: None,
         revoked_at: None,

@@ -10,9 +10,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
+use dialects::{Door, Way};
 use model::{Class, CloseCode, CommitError, Now, Partition, Reason, Request, Route, Timestamp};
 use node::{Ending, Input, Note, Output, Wire};
 use tokio::sync::Notify;
@@ -46,6 +46,10 @@ pub(crate) struct Core {
     /// Slots to wake beyond the first [`SLICE`] of a turn.
     paced: RefCell<VecDeque<Rc<RefCell<Slot>>>>,
     outputs: RefCell<Vec<Output>>,
+    /// How many of the slots are calls.
+    calls: Cell<usize>,
+    /// Bytes of calls' bodies that are being read.
+    body_bytes: Cell<usize>,
     /// Mail of this turn, by core.
     mail: RefCell<Vec<Vec<Letter>>>,
     /// Partitions to load that this turn asked for.
@@ -72,6 +76,8 @@ impl Core {
             polled: Cell::new(None),
             paced: RefCell::default(),
             outputs: RefCell::default(),
+            calls: Cell::default(),
+            body_bytes: Cell::default(),
             mail: RefCell::new((0..cores).map(|_| Vec::new()).collect()),
             loads: RefCell::default(),
             deadline: Cell::new(None),
@@ -329,7 +335,10 @@ impl Core {
         if slot.borrow().logged_in {
             self.counters().logged_in.take(1);
         }
-        self.counters().open.set(slots.len() as u64);
+        if slot.borrow().way == Way::Call {
+            self.calls.set(self.calls.get() - 1);
+        }
+        self.counters().open.set((slots.len() - self.calls.get()) as u64);
         if slots.capacity() > 1024 && slots.len() < slots.capacity() / 8 {
             slots.shrink_to_fit();
         }
@@ -385,16 +394,42 @@ impl Core {
         self.slots.borrow().get(&route.slot).map(Rc::clone)
     }
 
-    /// A peer asks to open: the machine is told, its decision comes into the slot.
-    pub(crate) fn open(&self, request: &Request) -> Rc<RefCell<Slot>> {
+    /// A peer asks to open, or makes a call: the machine is told, its decision comes into the slot.
+    pub(crate) fn open(&self, request: &Request, way: Way) -> Rc<RefCell<Slot>> {
         let route = self.machine.borrow_mut().route();
-        let slot = Rc::new(RefCell::new(Slot::new(route, request.peer)));
+        let slot = Rc::new(RefCell::new(Slot::new(route, request.peer, way)));
         let mut slots = self.slots.borrow_mut();
         slots.insert(route.slot, Rc::clone(&slot));
-        self.counters().open.set(slots.len() as u64);
+        if way == Way::Call {
+            self.calls.set(self.calls.get() + 1);
+        }
+        self.counters().open.set((slots.len() - self.calls.get()) as u64);
         drop(slots);
-        self.turn(Input::Open { route, request });
+        self.turn(match way {
+            Way::Socket => Input::Open { route, request },
+            Way::Call => Input::Request { route, request },
+        });
         slot
+    }
+
+    /// The door a request knocks at; none when nobody serves it.
+    pub(crate) fn door(&self, request: &Request, way: Way) -> Option<Door> {
+        self.machine.borrow().door(request, way)
+    }
+
+    /// Counts bytes of a call's body in; false, and nothing counted, when there are too many.
+    pub(crate) fn take_body_bytes(&self, count: usize) -> bool {
+        let bytes = self.body_bytes.get() + count;
+        let fits = bytes <= self.settings().call_bytes_most;
+        if fits {
+            self.body_bytes.set(bytes);
+        }
+        fits
+    }
+
+    /// Counts them out again.
+    pub(crate) fn give_body_bytes(&self, count: usize) {
+        self.body_bytes.set(self.body_bytes.get() - count);
     }
 
     /// The connection is over: the machine is told, its slot is gone. What is queued can still be written.
@@ -427,13 +462,9 @@ impl Core {
     }
 }
 
-/// Waits for the machine's decision about an upgrade.
-pub(crate) async fn decided(slot: &RefCell<Slot>) -> Result<(), Box<model::Response>> {
-    poll_fn(|context| match slot.borrow_mut().poll_decision(context) {
-        Poll::Ready(decision) => Poll::Ready(decision),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
+/// Waits for the machine's decision about an upgrade, or its answer to a call.
+pub(crate) async fn decided(slot: &RefCell<Slot>) -> Decision {
+    poll_fn(|context| slot.borrow_mut().poll_decision(context)).await
 }
 
 fn route_of(input: &Input<'_>) -> Option<Route> {

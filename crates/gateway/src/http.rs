@@ -1,7 +1,8 @@
-//! What a connection speaks before it is a WebSocket: the upgrade, health and metrics.
+//! What a connection speaks before it is a WebSocket: the upgrade, health and metrics; calls are `call`.
 //!
 //! hyper reads requests and writes answers; one deadline covers every request from its first byte to the end of the
-//! answer, so that a peer that says or reads nothing is gone after [`handshake_time`](crate::Settings::handshake_time).
+//! answer, so that a peer that says or reads nothing is gone after [`handshake_time`](crate::Settings::handshake_time). Only while a
+//! dialect owes the answer to a call it is [`call_time`](crate::Settings::call_time).
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -19,19 +20,21 @@ use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use model::{Reason, Request, Response, Timestamp};
+use model::{Digest, Reason, Request, Response, Timestamp};
 use node::Ending;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use websocket::handshake::{Accepted, check_request};
 
 use crate::accept::stand_in_line;
 use crate::admission::{Over, Verdict};
+use crate::call::call;
 use crate::core::{Core, decided};
 use crate::listen::{Front, Serves};
 use crate::metrics::CONTENT_TYPE;
 use crate::proxied::{is_forwarded, origin};
 use crate::request::{model, wants_websocket};
-use crate::slot::Slot;
+use crate::slot::{Decision, Slot};
 
 /// Whether there is room for one more connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ pub(crate) struct Opened<S> {
     pub(crate) opening: Opening,
 }
 
-/// A connection the machine knows of and that is not a WebSocket yet. Dropped, it is gone.
+/// A connection the machine knows of and that is not a WebSocket yet, or a call without its answer. Dropped, it is gone.
 pub(crate) struct Opening {
     core: Rc<Core>,
     slot: Rc<RefCell<Slot>>,
@@ -71,14 +74,25 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
+    /// Tells the machine of it.
+    pub(crate) fn begin(core: &Rc<Core>, request: &Request, way: Way) -> Self {
+        core.house.connection_began();
+        Self { core: Rc::clone(core), slot: core.open(request, way), armed: true }
+    }
+
+    /// What the machine makes of it.
+    pub(crate) async fn decided(&self) -> Decision {
+        decided(&self.slot).await
+    }
+
     /// The WebSocket exists: from here on its connection says when it is gone, and is counted off then.
     pub(crate) fn taken(mut self) -> Rc<RefCell<Slot>> {
         self.armed = false;
         Rc::clone(&self.slot)
     }
 
-    /// The machine has refused it, and knows of it no more.
-    fn refused(mut self) {
+    /// The machine has answered, and knows of it no more.
+    pub(crate) fn answered(mut self) {
         self.armed = false;
         self.core.house.connection_ended();
     }
@@ -95,23 +109,28 @@ impl Drop for Opening {
 }
 
 /// What the requests of one connection share.
-struct Visit {
-    core: Rc<Core>,
+pub(crate) struct Visit {
+    pub(crate) core: Rc<Core>,
     visitor: Visitor,
     room: Room,
     deadline: Cell<Timestamp>,
+    /// Rings when the deadline has become an earlier one.
+    hurry: Notify,
     opening: RefCell<Option<Opening>>,
 }
 
 impl Visit {
     /// Gives the peer time for the answer to be read and the next request to come.
-    fn prolong(&self) {
+    pub(crate) fn prolong(&self) {
         self.prolong_by(Duration::ZERO);
     }
 
     /// The same, and so much more.
-    fn prolong_by(&self, wait: Duration) {
-        self.deadline.set(self.core.now().at.after(self.core.settings().handshake_time + wait));
+    pub(crate) fn prolong_by(&self, wait: Duration) {
+        let deadline = self.core.now().at.after(self.core.settings().handshake_time + wait);
+        if self.deadline.replace(deadline) > deadline {
+            self.hurry.notify_one();
+        }
     }
 
     /// Who asks, as far as trusted proxies say it.
@@ -142,6 +161,7 @@ where
         visitor,
         room,
         deadline: Cell::new(core.now().at.after(core.settings().handshake_time)),
+        hurry: Notify::new(),
         opening: RefCell::new(None),
     });
     let service = service_fn(|request| {
@@ -189,20 +209,23 @@ where
 async fn overdue(visit: &Visit) {
     loop {
         let deadline = visit.deadline.get();
-        visit.core.clock().until(deadline).await;
-        if visit.deadline.get() == deadline {
-            return;
+        tokio::select! {
+            biased;
+            () = visit.hurry.notified() => {}
+            () = visit.core.clock().until(deadline) => if visit.deadline.get() == deadline {
+                return;
+            },
         }
     }
 }
 
 async fn answer(visit: &Visit, request: hyper::Request<Incoming>) -> hyper::Response<Whole> {
-    // The body is not read: nothing here takes one.
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let core = &visit.core;
     if wants_websocket(&parts) {
         return upgrade(visit, &parts).await;
     }
+    let knocks = |way| core.door(&model(&parts, visit.address(&parts), None), way);
     let get = parts.method == "GET" || parts.method == "HEAD";
     match (get, parts.uri.path()) {
         (true, "/health") => health(core),
@@ -215,16 +238,17 @@ async fn answer(visit: &Visit, request: hyper::Request<Incoming>) -> hyper::Resp
             error(403, "operators_only", "metrics are told to this machine and on operators' listeners only")
         }
         (true, "/metrics") => whole(200, &[("content-type", CONTENT_TYPE)], core.metrics().text()),
-        (true, _) if dialects::door(&model(&parts, visit.address(&parts), None), Way::Socket).is_some() => {
-            match handshake(&parts) {
-                Err(refusal) => refused(core, refusal.name(), handshake_response(refusal)),
-                Ok(_) => error(400, "bad_request", "this is a WebSocket endpoint"),
-            }
-        }
         (false, "/health" | "/healthz" | "/readyz" | "/metrics") => {
             with(error(405, "method_not_allowed", "use GET"), &[("allow", "GET, HEAD")])
         }
-        (true | false, _) => error(404, "not_found", "nothing is served under this path"),
+        (true | false, _) => match (knocks(Way::Call), get) {
+            (Some(door), _) => call(visit, door, &parts, body).await,
+            (None, true) if knocks(Way::Socket).is_some() => match handshake(&parts) {
+                Err(refusal) => refused(core, Way::Socket, refusal.name(), handshake_response(refusal)),
+                Ok(_) => error(400, "bad_request", "this is a WebSocket endpoint"),
+            },
+            (None, _) => error(404, "not_found", "nothing is served under this path"),
+        },
     }
 }
 
@@ -258,18 +282,52 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
     let core = &visit.core;
     let accepted = match handshake(parts) {
         Ok(accepted) => accepted,
-        Err(refusal) => return refused(core, refusal.name(), handshake_response(refusal)),
+        Err(refusal) => return refused(core, Way::Socket, refusal.name(), handshake_response(refusal)),
     };
+    let request = match enter(visit, parts, Way::Socket).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal,
+    };
+    let opening = Opening::begin(core, &request, Way::Socket);
+    drop(request);
+    match opening.decided().await {
+        Decision::Accepted => {
+            core.counters().upgraded.add(1);
+            visit.opening.replace(Some(opening));
+            let mut response = hyper::Response::new(Whole(None));
+            *response.status_mut() = hyper::StatusCode::SWITCHING_PROTOCOLS;
+            with(response, &accepted.headers())
+        }
+        Decision::Answered(response) => {
+            opening.answered();
+            let word = match response.status {
+                503 if core.house.is_draining() => "draining",
+                status => status_word(status),
+            };
+            refused(core, Way::Socket, word, from_model(*response))
+        }
+        // The machine still knows of it, until it is dropped here.
+        Decision::Awaited => refused(core, Way::Socket, "fault", fault()),
+    }
+}
+
+/// Whether there is room for one more, and a browser's page is no stranger: the request as sessions see it.
+///
+/// # Errors
+/// What is answered instead, which has been counted then.
+pub(crate) async fn enter(visit: &Visit, parts: &Parts, way: Way) -> Result<Request, hyper::Response<Whole>> {
+    let core = &visit.core;
     if visit.visitor.serves == Serves::Operators {
-        return refused(core, "operators_only", error(404, "not_found", "peers are not served on this listener"));
+        let told = "peers are not served on this listener";
+        return Err(refused(core, way, "operators_only", error(404, "not_found", told)));
     }
     match visit.room {
         Room::Free => {}
         Room::Full => {
             let told = "the gateway holds as many connections as it may";
-            return refused(core, "full", later(core, 503, "full", told, Duration::from_secs(1)));
+            return Err(refused(core, way, "full", later(core, 503, "full", told, Duration::from_secs(1))));
         }
-        Room::Over(over, hint) => return too_many(core, over, Some(hint)),
+        Room::Over(over, hint) => return Err(too_many(core, way, over, Some(hint))),
     }
     let address = visit.address(parts);
     if address != visit.visitor.address {
@@ -280,51 +338,44 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
                 stand_in_line(core, wait).await;
                 visit.prolong();
             }
-            Verdict::Refused(over, hint) => return too_many(core, over, Some(hint)),
-            Verdict::Cut(over) => return too_many(core, over, None),
+            Verdict::Refused(over, hint) => return Err(too_many(core, way, over, Some(hint))),
+            Verdict::Cut(over) => return Err(too_many(core, way, over, None)),
         }
     }
     let request = model(parts, address, visit.visitor.certificate);
-    if let Some(setting) = foreign_origin(core, &request) {
+    if let Some(setting) = foreign_origin(core, &request, way) {
         let told = "this origin is not allowed";
         tracing::warn!(origin = request.header("origin"), setting, "browser origin refused, the setting allows it");
-        return refused(core, "origin", error(403, "origin_not_allowed", told));
+        return Err(refused(core, way, "origin", error(403, "origin_not_allowed", told)));
     }
-    core.house.connection_began();
-    let slot = core.open(&request);
-    let opening = Opening { core: Rc::clone(core), slot: Rc::clone(&slot), armed: true };
-    drop(request);
-    match decided(&slot).await {
-        Ok(()) => {
-            core.counters().upgraded.add(1);
-            visit.opening.replace(Some(opening));
-            let mut response = hyper::Response::new(Whole(None));
-            *response.status_mut() = hyper::StatusCode::SWITCHING_PROTOCOLS;
-            with(response, &accepted.headers())
-        }
-        Err(response) => {
-            opening.refused();
-            let word = match response.status {
-                503 if core.house.is_draining() => "draining",
-                status => status_word(status),
-            };
-            refused(core, word, from_model(*response))
-        }
-    }
+    Ok(request)
 }
 
 /// The setting that would let a browser's page in, when nothing lets it in now.
-fn foreign_origin(core: &Core, request: &Request) -> Option<&'static str> {
+fn foreign_origin(core: &Core, request: &Request, way: Way) -> Option<&'static str> {
     let origin = request.header("origin")?;
-    let door = dialects::door(request, Way::Socket)?;
+    let door = core.door(request, way)?;
     core.settings().origin_allowed(door.dialect, origin).err()
 }
 
-fn refused(core: &Core, reason: &'static str, response: hyper::Response<Whole>) -> hyper::Response<Whole> {
-    core.metrics().refused(reason);
-    // Whoever asks badly asks anew.
-    with(response, &[("connection", "close")])
+/// Counts a refusal. Whoever asks badly asks anew.
+pub(crate) fn refused(
+    core: &Core,
+    way: Way,
+    reason: &'static str,
+    response: hyper::Response<Whole>,
+) -> hyper::Response<Whole> {
+    core.metrics().refused(way, reason);
+    with(response, LAST)
 }
+
+/// The machine broke over it.
+pub(crate) fn fault() -> hyper::Response<Whole> {
+    error(500, "fault", "the gateway failed at this request")
+}
+
+/// What makes a response the last one of its connection.
+pub(crate) const LAST: &[(&str, &str)] = &[("connection", "close")];
 
 /// The bounded label of a refusal that the machine decided.
 const fn status_word(status: u16) -> &'static str {
@@ -341,7 +392,7 @@ const fn status_word(status: u16) -> &'static str {
 }
 
 /// Too many came at once, from one address or from everywhere.
-fn too_many(core: &Core, over: Over, hint: Option<Duration>) -> hyper::Response<Whole> {
+fn too_many(core: &Core, way: Way, over: Over, hint: Option<Duration>) -> hyper::Response<Whole> {
     let (status, told) = match over {
         Over::Address => (429, "too many connections from this address at once"),
         Over::All => (503, "too many connections at once"),
@@ -351,11 +402,11 @@ fn too_many(core: &Core, over: Over, hint: Option<Duration>) -> hyper::Response<
         Some(hint) => with(answer, &[("retry-after", &whole_seconds(hint))]),
         None => answer,
     };
-    refused(core, over.label(), answer)
+    refused(core, way, over.label(), answer)
 }
 
 /// Come back, not before so long, and not all at once.
-fn later(core: &Core, status: u16, code: &str, told: &str, least: Duration) -> hyper::Response<Whole> {
+pub(crate) fn later(core: &Core, status: u16, code: &str, told: &str, least: Duration) -> hyper::Response<Whole> {
     let hint = least + core.house.admission.share(core.settings().admission_spread);
     with(error(status, code, told), &[("retry-after", &whole_seconds(hint))])
 }
@@ -364,13 +415,13 @@ fn whole_seconds(duration: Duration) -> String {
     (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1).to_string()
 }
 
-fn from_model(response: Response) -> hyper::Response<Whole> {
+pub(crate) fn from_model(response: Response) -> hyper::Response<Whole> {
     let headers: Vec<(&str, &str)> = response.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     whole(response.status, &headers, response.body)
 }
 
 /// A JSON body in the one form of the shell's own errors. `code` and `told` are fixed texts.
-fn error(status: u16, code: &str, told: &str) -> hyper::Response<Whole> {
+pub(crate) fn error(status: u16, code: &str, told: &str) -> hyper::Response<Whole> {
     let body = format!(r#"{{"error":{{"code":"{code}","message":"{told}"}}}}"#);
     whole(status, &[("content-type", "application/json")], body)
 }
@@ -381,7 +432,7 @@ fn whole(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> hyper
     with(response, headers)
 }
 
-fn with(mut response: hyper::Response<Whole>, headers: &[(&str, &str)]) -> hyper::Response<Whole> {
+pub(crate) fn with(mut response: hyper::Response<Whole>, headers: &[(&str, &str)]) -> hyper::Response<Whole> {
     for (name, value) in headers {
         match (HeaderName::try_from(*name), HeaderValue::try_from(*value)) {
             (Ok(name), Ok(value)) => {
@@ -394,7 +445,7 @@ fn with(mut response: hyper::Response<Whole>, headers: &[(&str, &str)]) -> hyper
 }
 
 /// A body that is there as a whole.
-struct Whole(Option<Bytes>);
+pub(crate) struct Whole(Option<Bytes>);
 
 impl Body for Whole {
     type Data = Bytes;

@@ -14,6 +14,7 @@
 
 mod accept;
 mod admission;
+mod call;
 mod clock;
 pub mod codes;
 mod connection;
@@ -46,4 +47,4 @@ pub use running::{Drained, Running};
 pub use settings::{Settings, Tls};
 pub use start::{Gateway, StartError};
 pub use storage::{LOAD_AGAIN, REMEMBER, Reader, Storage};
-pub use tls::{Looked, TlsError};
+pub use tls::{Looked, TlsError, certificate_digest};

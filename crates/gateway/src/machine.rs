@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use model::{Now, Route, Timestamp};
+use dialects::{Door, Way};
+use model::{Now, Request, Route, Timestamp};
 use node::{Bounds, Config, Directory, Input, Node, Output};
 
 /// The pure value behind the sockets of one core. Called synchronously; it never waits.
@@ -18,6 +19,11 @@ pub trait Machine {
 
     /// How many partitions of this core are not loaded yet.
     fn loading(&self) -> usize;
+
+    /// The door a request knocks at; none when nobody serves it. A call without one never comes to the machine.
+    fn door(&self, request: &Request, way: Way) -> Option<Door> {
+        dialects::door(request, way)
+    }
 
     /// Whether it was told to drain and nothing of it is on its way to the store.
     fn is_settled(&self) -> bool {

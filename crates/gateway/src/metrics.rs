@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use dialects::Way;
 use model::{Denied, Dialect, OutcomeKind, Reason};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -60,6 +61,7 @@ pub(crate) struct CoreCounters {
     pub(crate) loading: Tally,
     pub(crate) queued: Tally,
     pub(crate) waiting: Tally,
+    pub(crate) calls: Tally,
 }
 
 /// The counters of all cores, summed when somebody looks.
@@ -80,9 +82,10 @@ const COUNTERS: [(&str, &str, Pick); 9] = [
     ("panics", "Turns that panicked: report them", |core| &core.panics),
 ];
 
-const GAUGES: [(&str, &str, Pick); 4] = [
+const GAUGES: [(&str, &str, Pick); 5] = [
     ("connections_open", "Open WebSocket connections", |core| &core.open),
     ("connections_waiting", "Connections in line now", |core| &core.waiting),
+    ("calls_open", "HTTP calls that are read or wait for their answer", |core| &core.calls),
     ("sessions_logged_in", "Connections that are logged in", |core| &core.logged_in),
     ("partitions_loading", "Partitions not loaded yet", |core| &core.loading),
 ];
@@ -116,6 +119,8 @@ pub(crate) struct Metrics {
     cores: Cores,
     registry: Registry,
     refused: Family<Labels<1>, Counter>,
+    calls: Family<Labels<2>, Counter>,
+    calls_refused: Family<Labels<1>, Counter>,
     cut: Family<Labels<1>, Counter>,
     tls_failed: Family<Labels<1>, Counter>,
     certificates: Family<Labels<1>, Counter>,
@@ -134,6 +139,8 @@ impl Metrics {
             cores: Cores((0..cores).map(|_| CoreCounters::default()).collect()),
             registry: Registry::with_prefix("tillgate"),
             refused: Family::default(),
+            calls: Family::default(),
+            calls_refused: Family::default(),
             cut: Family::default(),
             tls_failed: Family::default(),
             certificates: Family::default(),
@@ -149,6 +156,12 @@ impl Metrics {
         registry.register("build", "What runs here", Info::new([("version", version.to_owned())]));
         registry.register_collector(Box::new(metrics.cores.clone()));
         registry.register("upgrades_refused", "Upgrades refused, by reason", metrics.refused.clone());
+        registry.register("calls", "HTTP calls answered, by dialect and status", metrics.calls.clone());
+        registry.register(
+            "calls_refused",
+            "HTTP calls no dialect was asked about, by reason",
+            metrics.calls_refused.clone(),
+        );
         registry.register("connections_cut", "Connections closed before a word, by reason", metrics.cut.clone());
         registry.register(
             "tls_handshakes_failed",
@@ -184,8 +197,23 @@ impl Metrics {
         self.cores.sum(|core| &core.loading)
     }
 
-    pub(crate) fn refused(&self, reason: &'static str) {
-        self.refused.get_or_create(&[("reason", reason)]).inc();
+    pub(crate) fn refused(&self, way: Way, reason: &'static str) {
+        let refused = match way {
+            Way::Socket => &self.refused,
+            Way::Call => &self.calls_refused,
+        };
+        refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// A call has its answer; its status is counted by its first digit.
+    pub(crate) fn answered(&self, dialect: Dialect, status: u16) {
+        let class = match status {
+            0..300 => "2xx",
+            300..400 => "3xx",
+            400..500 => "4xx",
+            500.. => "5xx",
+        };
+        self.calls.get_or_create(&[("dialect", dialect.name()), ("status", class)]).inc();
     }
 
     pub(crate) fn cut(&self, reason: &'static str) {
@@ -246,7 +274,9 @@ mod tests {
         let metrics = Metrics::new(2, "1.2.3");
         metrics.core(0).frames_in.add(2);
         metrics.core(1).frames_in.add(3);
-        metrics.refused("origin");
+        metrics.refused(Way::Socket, "origin");
+        metrics.refused(Way::Call, "too_big");
+        metrics.answered(Dialect::Modulus, 401);
         metrics.closed(Some(Dialect::Boop), Reason::Slow);
         metrics.committed(Duration::from_millis(2), 3, 0);
         let page = metrics.text();
@@ -255,6 +285,8 @@ mod tests {
             "tillgate_frames_in_total 5",
             "tillgate_connections_open 0",
             "tillgate_upgrades_refused_total{reason=\"origin\"} 1",
+            "tillgate_calls_refused_total{reason=\"too_big\"} 1",
+            "tillgate_calls_total{dialect=\"modulus\",status=\"4xx\"} 1",
             "tillgate_closes_total{dialect=\"boop\",reason=\"slow\"} 1",
             "tillgate_commits_total{result=\"durable\"} 3",
             "tillgate_commit_seconds_count 1",

@@ -42,6 +42,14 @@ model::settings! {
         pub headers_most: usize = 64, 16..=256, Choice;
         /// Bytes of a request's line and headers together.
         pub header_bytes_most: usize = 16_384, 8192..=1_048_576, Choice;
+        /// Bytes of an HTTP call's body; more is answered 413.
+        pub call_body_most: usize = 262_144, 1024..=16_777_216, Choice;
+        /// Bytes of bodies that a core reads at once; beyond it calls are answered 503 with Retry-After.
+        pub call_bytes_most: usize = 67_108_864, 65_536..=4_294_967_296, Choice;
+        /// HTTP calls that a core reads or that wait for their answer there; beyond it calls are answered 503 with Retry-After.
+        pub calls_most: usize = 10_000, 1..=1_000_000, Choice;
+        /// How long a call may wait for its answer before its connection is cut: longer than any dialect lets it wait.
+        pub call_time: Duration = Duration::from_secs(300), 100..=3_600_000, Choice;
         /// Bytes of a message before a dialect says what it takes.
         pub message_first: usize = 4096, 128..=1_048_576, Choice;
         /// Bytes of answers that may wait for a peer that does not read; over it the peer is closed as slow.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::task::{Context, Poll, Waker};
 
+use dialects::Way;
 use model::{CloseCode, Reason, Response, Route};
 
 use crate::queue::Queue;
@@ -24,6 +25,7 @@ pub(crate) enum Decision {
 pub(crate) struct Slot {
     pub(crate) route: Route,
     pub(crate) peer: IpAddr,
+    pub(crate) way: Way,
     pub(crate) queue: Queue,
     waker: Option<Waker>,
     pub(crate) decision: Decision,
@@ -36,10 +38,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(route: Route, peer: IpAddr) -> Self {
+    pub(crate) fn new(route: Route, peer: IpAddr, way: Way) -> Self {
         Self {
             route,
             peer,
+            way,
             queue: Queue::default(),
             waker: None,
             decision: Decision::default(),
@@ -69,15 +72,14 @@ impl Slot {
         }
     }
 
-    /// The decision, once there is one.
-    pub(crate) fn poll_decision(&mut self, context: &Context<'_>) -> Poll<Result<(), Box<Response>>> {
+    /// The decision, once there is one. Still awaited is only what never comes: the machine broke over it.
+    pub(crate) fn poll_decision(&mut self, context: &Context<'_>) -> Poll<Decision> {
         match std::mem::take(&mut self.decision) {
-            Decision::Awaited => {
+            Decision::Awaited if self.close.is_none() => {
                 self.park(context);
                 Poll::Pending
             }
-            Decision::Accepted => Poll::Ready(Ok(())),
-            Decision::Answered(response) => Poll::Ready(Err(response)),
+            decision => Poll::Ready(decision),
         }
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 mod admission;
+mod calls;
 mod closing;
 mod handshake;
 mod http;

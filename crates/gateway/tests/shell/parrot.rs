@@ -1,11 +1,12 @@
-//! A machine that repeats texts and obeys a few words.
+//! A machine that repeats texts and bodies and obeys a few words.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dialects::{Door, Way};
 use gateway::Machine;
-use model::{Class, CloseCode, Frame, Now, Reason, Response, Route, Timestamp};
+use model::{Class, CloseCode, Dialect, Frame, Now, Reason, Request, Response, Route, Timestamp};
 use node::{Input, Output, Wire};
 
 #[derive(Debug)]
@@ -13,7 +14,9 @@ pub(crate) struct Parrot {
     core: u8,
     next: u64,
     open: BTreeMap<u64, ()>,
-    /// When to say something to whom.
+    /// Calls without an answer.
+    calls: BTreeMap<u64, ()>,
+    /// When to say something to whom, or to answer whose call.
     alarms: BTreeMap<Timestamp, Route>,
     /// What has ended, for whoever asks.
     endings: Vec<String>,
@@ -22,7 +25,8 @@ pub(crate) struct Parrot {
 
 impl Parrot {
     pub(crate) fn new(core: u8) -> Self {
-        Self { core, next: 0, open: BTreeMap::new(), alarms: BTreeMap::new(), endings: Vec::new(), draining: false }
+        let (open, calls, alarms) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { core, next: 0, open, calls, alarms, endings: Vec::new(), draining: false }
     }
 
     fn obey(&mut self, now: Now, route: Route, text: &str) -> Vec<Wire> {
@@ -78,6 +82,19 @@ impl Machine for Parrot {
                     wire(route, Wire::Accept);
                 }
             },
+            Input::Request { route, request } => {
+                self.calls.insert(route.slot, ());
+                match &*request.path {
+                    "/call/never" => {}
+                    "/call/later" => drop(self.alarms.insert(now.at.after(Duration::from_millis(300)), route)),
+                    "/call/panic" => panic!("as told"),
+                    _ => {
+                        self.calls.remove(&route.slot);
+                        let body = format!(r#"{{"method":"{}","bytes":{}}}"#, request.method, request.body.len());
+                        wire(route, Wire::Respond(Response::json(201, body)));
+                    }
+                }
+            }
             Input::Frame { route, frame } => match frame {
                 Frame::Text(text) => {
                     for order in self.obey(now, route, text) {
@@ -96,17 +113,27 @@ impl Machine for Parrot {
             Input::Room { route } => wire(route, Wire::Send { text: "room".into(), class: Class::Answer }),
             Input::Gone { route, ending } => {
                 self.open.remove(&route.slot);
+                self.calls.remove(&route.slot);
                 self.endings.push(format!("{}/{}", ending.reason, ending.completed));
             }
             Input::Wake => {
                 while let Some(entry) = self.alarms.first_entry().filter(|entry| *entry.key() <= now.at) {
                     let route = entry.remove();
+                    if self.calls.remove(&route.slot).is_some() {
+                        wire(route, Wire::Respond(Response::json(200, "{}")));
+                        continue;
+                    }
                     wire(route, Wire::Send { text: "again".into(), class: Class::Answer });
                     wire(route, Wire::Resume);
                 }
             }
             Input::Drain { .. } => {
                 self.draining = true;
+                for slot in std::mem::take(&mut self.calls).into_keys() {
+                    let mut response = Response::json(503, r#"{"no":"going away"}"#);
+                    response.headers.push(("retry-after", "1".to_owned()));
+                    wire(Route { core: self.core, slot }, Wire::Respond(response));
+                }
                 for slot in self.open.keys() {
                     let route = Route { core: self.core, slot: *slot };
                     wire(route, Wire::Close { code: CloseCode::GOING_AWAY, reason: Reason::Drained });
@@ -126,5 +153,11 @@ impl Machine for Parrot {
 
     fn loading(&self) -> usize {
         0
+    }
+
+    /// It would answer every call that is not for the shell itself.
+    fn door(&self, request: &Request, way: Way) -> Option<Door> {
+        let mine = way == Way::Call && (request.path.starts_with("/call") || request.path.starts_with("/health"));
+        mine.then_some(Door { dialect: Dialect::Modulus, role: None, way })
     }
 }

@@ -68,6 +68,7 @@ fn credential(name: &str, role: Role, device: Option<&str>) -> Credential {
         name: name.into(),
         secret: CredentialKind::Digest(Secret::new(&format!("secret of {name}")).digest()),
         permissions: Permissions::All,
+        certificate: None,
         created_at: Wall::from_millis(0),
         expires_at: None,
         revoked_at: None,
