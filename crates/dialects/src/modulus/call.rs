@@ -212,12 +212,9 @@ impl Call {
             }
         };
         if payment.webhook {
-            let about = About {
-                text: Some("webhookMode is not served here yet; leave it out to wait for the result"),
-                field: Some("webhookMode"),
-                ..About::default()
-            };
-            self.error(now, Code::InvalidRequest, about, out);
+            // No group can have one before webhooks are served.
+            let about = About { field: Some("webhookMode"), ..About::default() };
+            self.error(now, Code::NoWebhookEndpoints, about, out);
             return None;
         }
         let key = payment.key.clone();

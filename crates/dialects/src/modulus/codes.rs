@@ -27,6 +27,8 @@ pub enum Code {
     MethodNotAllowed,
     /// Something about the request cannot be right.
     InvalidRequest,
+    /// The result should go to a webhook, and the group has none.
+    NoWebhookEndpoints,
     /// The terminal has an unfinished payment.
     PaymentInProgress,
     /// The transaction id was used for something else.
@@ -43,7 +45,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Unauthorized,
         Self::InvalidSignature,
         Self::TimestampExpired,
@@ -55,6 +57,7 @@ impl Code {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidRequest,
+        Self::NoWebhookEndpoints,
         Self::PaymentInProgress,
         Self::DuplicateTransaction,
         Self::TooManyRequests,
@@ -78,6 +81,7 @@ impl Code {
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::InvalidRequest => "INVALID_REQUEST",
+            Self::NoWebhookEndpoints => "NO_WEBHOOK_ENDPOINTS",
             Self::PaymentInProgress => "PAYMENT_IN_PROGRESS",
             Self::DuplicateTransaction => "DUPLICATE_TRANSACTION",
             Self::TooManyRequests => "TOO_MANY_REQUESTS",
@@ -91,7 +95,7 @@ impl Code {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::InvalidRequest => 400,
+            Self::InvalidRequest | Self::NoWebhookEndpoints => 400,
             Self::Unauthorized | Self::InvalidSignature | Self::TimestampExpired => 401,
             Self::Forbidden | Self::GroupMismatch => 403,
             Self::TerminalNotFound | Self::TransactionNotFound | Self::NotFound => 404,
@@ -119,6 +123,7 @@ impl Code {
             Self::NotFound => "Nothing is served under this path",
             Self::MethodNotAllowed => "The path is not served with this method",
             Self::InvalidRequest => "The request cannot be right",
+            Self::NoWebhookEndpoints => "The group has no active webhook endpoint",
             Self::PaymentInProgress => "Payment already in progress",
             Self::DuplicateTransaction => "Duplicate transactionId with different content",
             Self::TooManyRequests => "Too many requests, come back later",

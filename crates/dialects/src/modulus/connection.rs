@@ -181,6 +181,10 @@ impl Connection {
         self.state = match principal.role {
             Role::Requester => State::Till(Requester::new(choices, principal, self.seed, now, out)),
             Role::Performer => {
+                if wants.device.is_some() && principal.device.is_some() && wants.device != principal.device {
+                    let about = About { text: Some("The API key belongs to another device"), ..About::default() };
+                    return self.refuse(now, Code::Forbidden, about, out);
+                }
                 let device = principal.device.clone().or(wants.device);
                 State::Terminal(Performer::new(choices, principal, device, wants.metadata, now, out))
             }
