@@ -59,6 +59,12 @@ impl Configuration {
             ),
             Section::new("node", "Bounds of one core.", node::Bounds::SETTINGS, &mut self.node),
             Section::new(
+                "modulus",
+                "The Modulus Terminal Gateway: tills, terminals and payments.",
+                dialects::modulus::Choices::SETTINGS,
+                Arc::make_mut(&mut self.dialects.modulus),
+            ),
+            Section::new(
                 "boop",
                 "The BOOP vendor socket and its scanners.",
                 dialects::boop::Choices::SETTINGS,
