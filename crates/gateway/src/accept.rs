@@ -16,7 +16,7 @@ use crate::core::Core;
 use crate::http::{self, Opened, Room, Visitor};
 use crate::listen::{Front, Listen, Serves, Speaks};
 use crate::proxied;
-use crate::tls::shake_hands;
+use crate::tls::{shake_hands, shown};
 
 /// The pause after the kernel had no file or memory for one more connection.
 const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
@@ -87,7 +87,7 @@ fn admit(core: &Rc<Core>, how: Listen, stream: TcpStream, peer: IpAddr) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "nagle's algorithm stays on");
     }
-    let visitor = Visitor { address: peer, front: how.front, serves: how.serves };
+    let visitor = Visitor { address: peer, front: how.front, serves: how.serves, certificate: None };
     let entry = match how.front {
         Front::Direct => match entry(core, visitor, room) {
             Some(entry) => Some(entry),
@@ -109,7 +109,9 @@ fn admit(core: &Rc<Core>, how: Listen, stream: TcpStream, peer: IpAddr) {
             let arrival = async move {
                 let (stream, visitor, room) = arrive(Rc::clone(&core_of_it), stream, visitor, room, entry).await?;
                 let certificates = core_of_it.house.certificates.as_ref()?;
-                Some((shake_hands(&core_of_it, certificates, stream).await?, visitor, room))
+                let stream = shake_hands(&core_of_it, certificates, stream).await?;
+                let visitor = Visitor { certificate: shown(&stream), ..visitor };
+                Some((stream, visitor, room))
             };
             tokio::task::spawn_local(Life { stage: Stage::after(core, arrival), _ticket: ticket });
         }
@@ -253,7 +255,7 @@ pub(crate) fn live<S>(core: &Rc<Core>, stream: S, peer: IpAddr) -> impl Future<O
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let visitor = Visitor { address: peer, front: Front::Direct, serves: Serves::Peers };
+    let visitor = Visitor { address: peer, front: Front::Direct, serves: Serves::Peers, certificate: None };
     let stage = Stage::begin(core, stream, visitor, Room::Free);
     Life { stage, _ticket: Socket::new(core) }
 }
@@ -329,7 +331,7 @@ mod tests {
         let (near, far) = duplex(7);
         let story = async {
             let address = IpAddr::from([127, 0, 0, 1]);
-            let visitor = Visitor { address, front: Front::Direct, serves: Serves::Peers };
+            let visitor = Visitor { address, front: Front::Direct, serves: Serves::Peers, certificate: None };
             let stage = Stage::begin(&core, far, visitor, Room::Free);
             let life = tokio::task::spawn_local(Life { stage, _ticket: Socket::new(&core) });
             let (mut reader, mut writer) = tokio::io::split(near);
@@ -406,8 +408,8 @@ mod tests {
                 }
                 near.write_all(&bytes).await.unwrap();
                 nears.push(near);
-                let visitor =
-                    Visitor { address: IpAddr::from([127, 0, 0, 1]), front: Front::Direct, serves: Serves::Peers };
+                let address = IpAddr::from([127, 0, 0, 1]);
+                let visitor = Visitor { address, front: Front::Direct, serves: Serves::Peers, certificate: None };
                 let stage = Stage::begin(&core, far, visitor, Room::Free);
                 tokio::task::spawn_local(Life { stage, _ticket: Socket::new(&core) });
             }

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
-use model::Request;
+use model::{Digest, Request};
 
 /// The request as sessions see it. Its query and headers may hold secrets, so nothing else keeps them.
-pub(crate) fn model(parts: &Parts, peer: IpAddr) -> Request {
+pub(crate) fn model(parts: &Parts, peer: IpAddr, certificate: Option<Digest>) -> Request {
     let headers = parts
         .headers
         .iter()
@@ -20,7 +20,7 @@ pub(crate) fn model(parts: &Parts, peer: IpAddr) -> Request {
         headers,
         body: Bytes::new(),
         peer,
-        certificate: None,
+        certificate,
     }
 }
 

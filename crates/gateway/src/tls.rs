@@ -223,6 +223,22 @@ fn wrong(file: &Path, expected: &'static str, cause: &dyn fmt::Display) -> TlsEr
     TlsError::File { file: file.to_owned(), expected, cause: cause.to_string() }
 }
 
+/// The SHA-256 of the certificate the peer showed; TLS has made sure that an authority of `client_ca` gave it and that
+/// the peer has its key. A session that is resumed has that of its beginning.
+pub(crate) fn shown<S>(stream: &TlsStream<S>) -> Option<Digest> {
+    let (_, connection) = stream.get_ref();
+    connection.peer_certificates()?.first().map(|certificate| Digest::of(certificate))
+}
+
+/// The SHA-256 of the first certificate in a PEM file, as a peer that shows it is known by.
+///
+/// # Errors
+/// [`TlsError::File`] when there is none.
+pub fn certificate_digest(file: &Path) -> Result<Digest, TlsError> {
+    let all = certificates(file, &read(file, CERTIFICATES)?)?;
+    all.first().map(|certificate| Digest::of(certificate)).ok_or_else(|| wrong(file, CERTIFICATES, &"there is none"))
+}
+
 /// The handshake; none when it failed or took too long, which has been counted then.
 pub(crate) async fn shake_hands<S>(core: &Core, certificates: &Certificates, stream: S) -> Option<TlsStream<S>>
 where
