@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{
     Commit, CommitError, CredentialId, Event, Frame, GroupId, Now, Partition, Reason, Request, RequestKey, Route,
-    Timestamp,
+    Timestamp, Wall,
 };
 use node::{Directory, Ending, Input, Mail, Node, Note, Output, Wire};
 use store::{Store, StoreError};
@@ -84,6 +84,7 @@ pub struct World {
     failing_commits: u32,
     failing_loads: u32,
     loads_again: Vec<(Timestamp, usize, Partition)>,
+    dies_after: Option<u32>,
     starts: u64,
     seen: Vec<Seen>,
     broken: Vec<String>,
@@ -110,6 +111,7 @@ impl World {
             failing_commits: 0,
             failing_loads: 0,
             loads_again: Vec::new(),
+            dies_after: None,
             starts: 0,
             seen: Vec::new(),
             broken: Vec::new(),
@@ -145,10 +147,21 @@ impl World {
         self.setup.cores
     }
 
+    /// How often it was started.
+    #[must_use]
+    pub fn starts(&self) -> u64 {
+        self.starts
+    }
+
     /// The present instant.
     #[must_use]
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// Somebody sets the clock that is printed; what deadlines use goes on as before.
+    pub fn step_wall(&mut self, to: Wall) {
+        self.now.wall = to;
     }
 
     /// The store, for checks.
@@ -255,6 +268,11 @@ impl World {
         self.part(socket.0, Reason::PeerClosed, true);
     }
 
+    /// The peer does its part no more: half-open from now on.
+    pub fn deafen(&mut self, socket: Socket) {
+        self.connections[socket.0].hearing = Hearing::Deaf;
+    }
+
     /// The connection is lost without a word.
     pub fn lose(&mut self, socket: Socket) {
         self.part(socket.0, Reason::PeerLost, false);
@@ -309,7 +327,13 @@ impl World {
         self.held = None;
         self.reads_held = None;
         self.loads_again.clear();
+        self.dies_after = None;
         self.start()
+    }
+
+    /// Killed and started again as soon as so many more commits are durable; what they let out is lost with it.
+    pub fn die_after_commits(&mut self, count: u32) {
+        self.dies_after = Some(count);
     }
 
     /// Asked to end, with return hints spread over so long.
@@ -396,6 +420,15 @@ impl World {
                     let told = self.store.commit(&[commit]).pop();
                     told.unwrap_or_else(|| Err(CommitError::Unavailable("the store gave no answer".into())))
                 };
+                if let Some(left) = &mut self.dies_after {
+                    *left = left.saturating_sub(1);
+                    if *left == 0 {
+                        if let Err(error) = self.restart() {
+                            self.broken.push(format!("it does not start again: {error:?}"));
+                        }
+                        return true;
+                    }
+                }
                 self.handle(core, Input::Committed { partition, batch, result });
             }
             Work::Earlier { partition, ticket, group, key } => {
