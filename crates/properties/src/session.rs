@@ -78,7 +78,7 @@ pub fn check(data: &[u8]) {
 impl Stage {
     pub(crate) fn new(role: Role, choices: Choices) -> Self {
         let now = Now::from_millis(1_930_000_000_000);
-        let config = Config { boop: Arc::new(choices) };
+        let config = Config { boop: Arc::new(choices), ..Config::default() };
         let machine =
             Session::new(&config, Door { dialect: Dialect::Boop, role: Some(role), way: Way::Socket }, 7, now)
                 .expect("there is one");
@@ -142,6 +142,7 @@ impl Stage {
                 Output::Call { id, .. } => {
                     assert!(self.call.replace(*id).is_none(), "two questions to the directory at once");
                 }
+                Output::Respond(_) => panic!("a socket answers no call"),
                 Output::Accept | Output::Refuse(_) | Output::Ping | Output::Limit(_) => {}
             }
         }

@@ -69,6 +69,7 @@ fn serve(address: SocketAddr, sessions: u32) -> anyhow::Result<()> {
             device: None,
             name: id.as_str().into(),
             secret: CredentialKind::Digest(Secret::new(&secret).digest()),
+            certificate: None,
             permissions: Permissions::All,
             created_at: Wall::from_millis(0),
             expires_at: None,
