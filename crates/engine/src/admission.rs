@@ -1,6 +1,7 @@
 //! Who is let in: epochs, one session per name, takeover of living and half-open sessions, damping.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use model::{
     Admit, Alert, AskId, DeviceId, Happening, Hears, NotAdmitted, PrincipalId, Role, Route, Takeover, Tell, Timestamp,
@@ -136,8 +137,13 @@ impl Group {
     fn let_in(&mut self, turn: &mut Turn<'_>, from: Route, id: AskId, admit: Admit) {
         let Admit { principal, role, device, facts, hears, single, takeover: _, grace, windows } = admit;
         let epoch = turn.next_epoch();
-        let nameless = || DeviceId::parse(&epoch.connection(turn.partition)).ok();
-        let device = if role == Role::Performer { device.or_else(nameless) } else { device };
+        let (device, grace) = match device {
+            // Known by its connection, it cannot come back.
+            None if role == Role::Performer => {
+                (DeviceId::parse(&epoch.connection(turn.partition)).ok(), Duration::ZERO)
+            }
+            device => (device, grace),
+        };
         turn.routes.insert(from, self.id.clone());
         if let Some(name) = &single {
             self.singles.or_default(name.clone()).holder = Some(from);

@@ -22,8 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Ask, AskId, DeviceRow, Dialect, Epoch, Fence, GroupId, Loaded, Now, OperationId, OperationRow, Refusal, RequestKey,
-    Route, Rules, Target, Tell, Timestamp, Verdict, Which,
+    Ask, AskId, DeviceRow, Dialect, Epoch, Fence, GroupId, Loaded, Now, OperationId, OperationRow, RequestKey, Route,
+    Rules, Target, Timestamp, Verdict, Which,
 };
 
 pub use port::{Input, Output};
@@ -67,7 +67,15 @@ pub(crate) struct Turn<'a> {
 
 impl fmt::Debug for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Partition").field("id", &self.id).field("fence", &self.fence).finish_non_exhaustive()
+        f.debug_struct("Partition")
+            .field("id", &self.id)
+            .field("fence", &self.fence)
+            .field("groups", &self.groups)
+            .field("routes", &self.routes)
+            .field("places", &self.places)
+            .field("timers", &self.timers)
+            .field("remembered", &self.remembered)
+            .finish_non_exhaustive()
     }
 }
 
@@ -211,16 +219,11 @@ impl Partition {
                 None => return group::turn_away(from, id, &ask, out),
             },
         };
-        if let Ask::Submit(submit) = &ask
-            && self.is_elsewhere(&group, &submit.target)
-        {
-            let tell = Tell::Refused { key: submit.key.clone(), why: Refusal::Foreign };
-            return out.push(Output::Tell { to: from, ask: Some(id), tell });
-        }
+        let elsewhere = matches!(&ask, Ask::Submit(submit) if self.is_elsewhere(&group, &submit.target));
         self.with(&group, now, out, |group, turn| match ask {
             Ask::Admit(admit) => group.admit(turn, from, id, *admit),
             Ask::Leave { windows } => group.leave(turn, from, windows),
-            Ask::Submit(submit) => group.submit(turn, from, id, *submit, earlier),
+            Ask::Submit(submit) => group.submit(turn, from, id, *submit, earlier, elsewhere),
             Ask::Cancel { key } => group.cancel(turn, from, id, key),
             Ask::Answer(answer) => group.answer(turn, from, id, answer, earlier),
             Ask::Serve { names } => group.serve(turn, from, id, names),
@@ -302,7 +305,7 @@ mod tests {
     fn rows_stay_small() {
         let sizes = [
             ("session", size_of::<crate::group::Session>(), 96),
-            ("device", size_of::<crate::presence::Device>(), 64),
+            ("device", size_of::<crate::presence::Device>(), 112),
             ("operation", size_of::<crate::operation::Operation>(), 384),
             ("timer", size_of::<crate::timers::Timer>(), 40),
         ];

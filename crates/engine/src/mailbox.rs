@@ -97,8 +97,21 @@ impl Group {
         self.arm_principal(turn.timers, principal);
     }
 
-    /// An outcome met a session that was gone by then: another hears it, or it is owed again.
+    /// Notes that so many more sessions were told an outcome.
+    pub(crate) fn told(&mut self, operation: OperationId, many: usize) {
+        if let Some(work) = self.operations.get_mut(&operation) {
+            work.told = work.told.saturating_add(u32::try_from(many).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// An outcome met a session that was gone by then. Unless others were told too, another hears it, or it is owed
+    /// again.
     pub(crate) fn undelivered(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
+        work.told = work.told.saturating_sub(1);
+        if work.told > 0 {
+            return;
+        }
         let Some(work) = self.operations.get(&operation) else { return };
         let (requester, rules) = (work.requester.clone(), std::sync::Arc::clone(&work.rules));
         let Some(tell) = work.outcome_tell() else { return };
@@ -110,6 +123,7 @@ impl Group {
             return;
         }
         if let Some(route) = self.reach(&requester) {
+            self.told(operation, 1);
             return turn.tell(route, tell);
         }
         let until = turn.now.at.after(rules.owed_for);
@@ -130,12 +144,17 @@ impl Group {
     /// Says what is owed, in order, to a session that has just come in.
     pub(crate) fn deliver_mail(&mut self, turn: &mut Turn<'_>, route: Route, principal: &PrincipalId) {
         let Some(known) = self.known.get_mut(principal) else { return };
+        let mut said = Vec::new();
         for mail in std::mem::take(&mut known.mail) {
             let Some(work) = self.operations.get(&mail.operation) else { continue };
             if let Some(tell) = work.outcome_tell() {
                 turn.tell(route, tell);
                 mail.paid(turn);
+                said.push(mail.operation);
             }
+        }
+        for operation in said {
+            self.told(operation, 1);
         }
         self.arm_principal(turn.timers, principal);
     }

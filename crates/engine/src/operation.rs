@@ -44,6 +44,8 @@ pub(crate) struct Operation {
     pub(crate) restored: bool,
     /// Answers that were decided upon.
     pub(crate) attempts: u32,
+    /// Sessions its outcome was told to, as far as is known.
+    pub(crate) told: u32,
     /// A performer said something after the end, and that is on record.
     pub(crate) has_late: bool,
     /// Further work makes good for it.
@@ -98,11 +100,12 @@ impl Operation {
 
     /// Whether an answer of that device can be about it.
     pub(crate) fn is_for(&self, device: &DeviceId) -> bool {
-        let meant = match &self.target {
-            Target::Device(target) => target == device,
-            Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => true,
+        let may_be = match &self.target {
+            // It had it, even if it said that it did nothing of it.
+            Target::Device(target) => target == device && (self.restored || self.offered_at.is_some()),
+            Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => self.restored,
         };
-        self.offered.contains(device) || (self.restored && meant)
+        self.offered.contains(device) || may_be
     }
 
     /// Whether that device may have it: it was offered there, or nobody remembers that it was not.
@@ -246,6 +249,7 @@ impl Group {
             offered_at: None,
             restored: true,
             attempts: 0,
+            told: 0,
             has_late,
             made_good,
             state,

@@ -137,7 +137,7 @@ impl Group {
             if let (State::Waiting, PerformerLost::Hold(longest)) = (&work.state, work.rules.performer_lost)
                 && work.inquires()
             {
-                work.state = State::Held { until: now.after(longest), started: true };
+                work.state = State::Held { until: now.after(longest), started: false };
                 self.arm(timers, operation);
             }
         }
@@ -243,7 +243,11 @@ impl Group {
     fn came_late(&mut self, turn: &mut Turn<'_>, operation: OperationId, device: &DeviceId, verdict: Verdict) {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         let (done, body) = match verdict {
-            Verdict::Started | Verdict::NotStarted | Verdict::Contradiction | Verdict::Note(_) => return,
+            Verdict::Started | Verdict::NotStarted | Verdict::Note(_) => return,
+            Verdict::Contradiction => {
+                let device = device.clone();
+                return self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
+            }
             Verdict::Completed(body) => (true, body),
             Verdict::Evidence(body) | Verdict::Declined(body) | Verdict::Failed(body) => (false, body),
         };
@@ -304,6 +308,7 @@ impl Group {
             offered_at: None,
             restored: false,
             attempts: 0,
+            told: 0,
             has_late: false,
             made_good: false,
             state: State::Waiting,
@@ -388,8 +393,8 @@ impl Group {
     ) {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         let key = Some(work.key.clone());
-        if work.restored && work.offered.insert(device.clone()) {
-            // Now we know who has it.
+        if work.offered.insert(device.clone()) {
+            // Now we know who has it, or that it was wrong to say it had not.
             if matches!(work.state, State::Waiting) {
                 work.state = State::Offered { again_at: None };
             }
@@ -437,14 +442,19 @@ impl Group {
             // It said before that it had begun: of the two words the first is the careful one.
             return Taken::Noted;
         }
-        work.restored = false;
+        work.offered_at.get_or_insert(turn.now.at);
         work.offered.remove(device);
-        work.state = State::Waiting;
+        work.restored &= !matches!(work.target, Target::Device(_));
+        if work.offered.is_empty() {
+            work.state = State::Waiting;
+        }
         if let Some(device) = self.devices.get_mut(device) {
             device.load.remove(&operation);
         }
         self.offer(turn, operation);
         self.arm(turn.timers, operation);
+        self.left_alone(turn, operation);
+        self.offer_short(turn);
         Taken::Noted
     }
 

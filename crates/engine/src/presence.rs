@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-    AskId, Capacity, DeviceId, DeviceRow, DeviceState, Epoch, Happening, Now, Opaque, OperationId, Presence, Refusal,
-    Route, Target, Tell, Timestamp, Wall, Write,
+    AskId, Capacity, DeviceId, DeviceRow, DeviceState, Epoch, Happening, Now, Opaque, OperationId, Partition, Presence,
+    Refusal, Route, Target, Tell, Timestamp, Wall, Write,
 };
 
 use crate::group::{Group, Session};
@@ -153,21 +153,24 @@ impl Group {
     }
 
     /// What a target means now: a device may be named by its connection.
-    pub(crate) fn resolve(&self, target: &Target) -> Target {
+    pub(crate) fn resolve(&self, place: Partition, target: &Target) -> Target {
         let Target::Device(name) = target else { return target.clone() };
         if self.devices.contains_key(name) {
             return target.clone();
         }
-        let Some((_, epoch)) = Epoch::parse_connection(name.as_str()) else { return target.clone() };
-        let connected = self.devices.iter().find(|(_, device)| device.session.is_some() && device.epoch == epoch);
+        let Some((partition, epoch)) = Epoch::parse_connection(name.as_str()) else { return target.clone() };
+        let is_it = |device: &Device| partition == place && device.session.is_some() && device.epoch == epoch;
+        let connected = self.devices.iter().find(|(_, device)| is_it(device));
         connected.map_or_else(|| target.clone(), |(id, _)| Target::Device(id.clone()))
     }
 
     /// Why there is nobody for it.
-    pub(crate) fn why_nobody(&self, target: &Target) -> Refusal {
+    pub(crate) fn why_nobody(&self, target: &Target, elsewhere: bool) -> Refusal {
         match target {
-            Target::Device(name) if !self.devices.contains_key(name) => Refusal::Unknown,
-            Target::Device(_) | Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => Refusal::Absent,
+            Target::Device(name) if self.devices.contains_key(name) => Refusal::Absent,
+            Target::Device(_) if elsewhere => Refusal::Foreign,
+            Target::Device(_) => Refusal::Unknown,
+            Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => Refusal::Absent,
         }
     }
 
@@ -219,8 +222,7 @@ impl Group {
     /// An offline device stays listed for a while, unless its name was that of a connection.
     fn retire(&mut self, turn: &mut Turn<'_>, id: &DeviceId) {
         let Some(device) = self.devices.get(id).filter(|device| device.presence == Presence::Offline) else { return };
-        let nameless = device.epoch.connection(turn.partition) == id.as_str();
-        if nameless || self.devices.len() > bounds::DEVICES_LISTED {
+        if is_nameless(turn, device.epoch, id) || self.devices.len() > bounds::DEVICES_LISTED {
             return self.forget_device(id);
         }
         let until = turn.now.at.after(bounds::DEVICE_LISTED);
@@ -249,10 +251,19 @@ impl Group {
         }
     }
 
+    /// Notes when a device was seen, unless nobody can ask for it by that name later.
     fn write_seen(&self, turn: &mut Turn<'_>, session: &Session, id: &DeviceId) {
+        if is_nameless(turn, session.epoch, id) {
+            return;
+        }
         let last_seen_at: Timestamp = turn.now.at;
         let row =
             DeviceRow { group: self.id.clone(), device: id.clone(), dialect: session.principal.dialect, last_seen_at };
         turn.out.push(Output::Write(Write::Seen(row)));
     }
+}
+
+/// Whether a device's name is only that of its connection.
+fn is_nameless(turn: &Turn<'_>, epoch: Epoch, id: &DeviceId) -> bool {
+    epoch.connection(turn.partition) == id.as_str()
 }

@@ -23,6 +23,7 @@ impl Group {
         id: AskId,
         submit: Submit,
         earlier: Option<Box<OperationRow>>,
+        elsewhere: bool,
     ) {
         let refuse = |turn: &mut Turn<'_>, why| turn.answer(from, id, Tell::Refused { key: submit.key.clone(), why });
         let Some(session) = self.commanding(from, Role::Requester) else { return refuse(turn, Refusal::Full) };
@@ -38,10 +39,10 @@ impl Group {
         if self.running.len() >= bounds::RUNNING_PER_GROUP {
             return refuse(turn, Refusal::Full);
         }
-        let target = self.resolve(&submit.target);
+        let target = self.resolve(turn.partition, &submit.target);
         let there = self.candidates(&target);
         if there.is_empty() && submit.rules.absent == Absent::Refuse {
-            return refuse(turn, self.why_nobody(&target));
+            return refuse(turn, self.why_nobody(&target, elsewhere));
         }
         let room = |device: &DeviceId| self.has_room(device, submit.rules.capacity);
         let queues = match submit.rules.capacity {
@@ -75,6 +76,7 @@ impl Group {
             offered_at: None,
             restored: false,
             attempts: 0,
+            told: 0,
             has_late: false,
             made_good: false,
             state: State::Waiting,
@@ -217,6 +219,7 @@ impl Group {
         }
         self.arm(turn.timers, operation);
         if let (Some(tell), false) = (tell, hearers.is_empty()) {
+            self.told(operation, hearers.len());
             for route in hearers {
                 turn.tell(route, tell.clone());
             }
@@ -284,7 +287,10 @@ impl Group {
             None => {
                 turn.answer(from, id, Tell::Accepted { operation: known, key });
                 match work.outcome_tell() {
-                    Some(tell) => turn.tell(from, tell),
+                    Some(tell) => {
+                        self.told(known, 1);
+                        turn.tell(from, tell);
+                    }
                     None => self.waits(from, known),
                 }
             }

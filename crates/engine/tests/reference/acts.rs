@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Absent, Capacity, DeviceId, Durability, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules, Target,
+    Absent, Audience, Capacity, Compensation, DeviceId, Durability, Epoch, Late, PerformerLost, Reoffer, Repeat,
+    RequesterLost, Rules, Target,
 };
 
 /// One thing that happens.
@@ -46,6 +47,13 @@ pub(crate) enum Act {
     Listen {
         who: u8,
         since: u8,
+    },
+    Devices {
+        who: u8,
+    },
+    Look {
+        who: u8,
+        key: u8,
     },
     Parted {
         who: u8,
@@ -119,10 +127,12 @@ impl Dice {
             70..=71 => Act::Listen { who: self.byte(), since: self.byte() },
             72..=74 => Act::Parted { who: self.byte(), alive: !self.one_in(4) },
             75 if self.one_in(4) => Act::War { person: self.byte() },
+            75 if self.one_in(2) => Act::Devices { who: self.byte() },
             75 => Act::Listen { who: self.byte(), since: self.byte() },
             76..=81 => Act::Settle { which: self.byte(), outcome: !self.one_in(3) },
             82 => Act::Undelivered { which: self.byte() },
-            83..=89 => Act::Deadline,
+            83..=84 => Act::Look { who: self.byte(), key: self.byte() },
+            85..=89 => Act::Deadline,
             90..=94 => Act::Wait { millis: u16::from(self.byte()) * 20 },
             95..=96 => Act::Sleep { seconds: self.byte() % 20 },
             97..=98 => Act::Pay,
@@ -134,10 +144,54 @@ impl Dice {
 
 /// How the kinds of work behave: every number is another mixture.
 pub(crate) fn rules(kind: u8) -> Arc<Rules> {
+    let rules = mixture(kind);
+    // Money moves one way: one device, stored, asked about and made good for. A third of the kinds are like that.
+    if !kind.is_multiple_of(3) {
+        return Arc::new(rules);
+    }
+    let compensation = Compensation {
+        kind: format!("undo {kind}").into(),
+        rules: undo(kind),
+        answer_within: Duration::from_secs(u64::from(kind % 7) * 10),
+    };
+    let performer_lost = match kind % 4 {
+        0 => rules.performer_lost,
+        _ => PerformerLost::Hold(Duration::from_secs(u64::from(kind % 5) * 2)),
+    };
+    Arc::new(Rules {
+        reoffer: Reoffer::Inquire,
+        late: Late::Compensate(Arc::new(compensation)),
+        durability: Durability::Durable,
+        performer_lost,
+        ..rules
+    })
+}
+
+/// How the work behaves that makes good for a kind.
+fn undo(kind: u8) -> Arc<Rules> {
+    let until = Duration::from_secs(60);
+    let reoffer = Reoffer::Every { pause: Duration::from_secs(5), until };
+    let (late, durability) = (Late::Record, Durability::Durable);
+    let capacity = Capacity::Many(4);
+    Arc::new(Rules { capacity, absent: Absent::Wait, reoffer, late, durability, ..mixture(kind.wrapping_add(128)) })
+}
+
+/// What the dialect says of a kind, by its word.
+pub(crate) fn rulebook(name: &str) -> Option<Arc<Rules>> {
+    let (word, number) = name.split_once(' ')?;
+    let kind = number.parse().ok().filter(|kind| is_known(*kind))?;
+    match word {
+        "kind" => Some(rules(kind)),
+        "undo" => Some(undo(kind)),
+        _ => None,
+    }
+}
+
+fn mixture(kind: u8) -> Rules {
     let mut dice = Dice::new(u64::from(kind) + 77);
     let mut pick = |many: u8| dice.byte() % many;
     let seconds = |n: u8| Duration::from_secs(u64::from(n));
-    Arc::new(Rules {
+    Rules {
         capacity: match pick(4) {
             0 => Capacity::Busy,
             1 => Capacity::Queue(seconds(pick(4))),
@@ -162,11 +216,12 @@ pub(crate) fn rules(kind: u8) -> Arc<Rules> {
             _ => Reoffer::Every { pause: seconds(pick(3)), until: seconds(pick(2) * 5) + Duration::from_millis(5) },
         },
         late: if pick(2) == 0 { Late::Drop } else { Late::Record },
+        audience: if pick(3) == 0 { Audience::Waiting } else { Audience::Principal },
         durability: if pick(4) == 0 { Durability::Fleeting } else { Durability::Durable },
         remember: seconds(pick(3) * 10),
         owed_for: seconds(pick(3) * 10),
         owed_most: u32::from(pick(4)),
-    })
+    }
 }
 
 /// Whether the dialect still knows the kind after a restart.
@@ -174,7 +229,14 @@ pub(crate) const fn is_known(kind: u8) -> bool {
     kind % 16 != 5
 }
 
-pub(crate) fn target(number: u8) -> Target {
+/// `epoch` is that of somebody who came in lately.
+pub(crate) fn target(number: u8, place: model::Partition, epoch: Epoch) -> Target {
+    let connection = |place| Target::Device(DeviceId::parse(&epoch.connection(place)).expect("a good name"));
+    match number {
+        240..=252 => return connection(place),
+        253..=255 => return connection(model::Partition(place.0.wrapping_add(1))),
+        _ => {}
+    }
     match number % 8 {
         0..=2 => Target::AnyOfGroup,
         3 => Target::FirstIdle,

@@ -18,6 +18,8 @@ pub(crate) struct Laws {
     stored: BTreeSet<OperationId>,
     /// Stored work whose outcome was written.
     written: BTreeSet<OperationId>,
+    /// Work that further work makes good for.
+    made_good: BTreeSet<OperationId>,
     devices: BTreeMap<DeviceId, (Presence, Epoch)>,
     last_event: u64,
     /// Every kind of thing that was said, so that a run that tries little is noticed.
@@ -27,7 +29,10 @@ pub(crate) struct Laws {
 /// What random runs must reach together; the rest is for the stories.
 pub(crate) const TO_REACH: &[&str] = &[
     "admitted with mail",
+    "accepted to make good",
+    "alert Contradiction",
     "alert GivenUp",
+    "alert NotCompensated",
     "alert TakeoverWar",
     "cancelled NotDelivered",
     "cancelled Unknown",
@@ -40,7 +45,15 @@ pub(crate) const TO_REACH: &[&str] = &[
     "failed PerformerLost Unknown",
     "failed Service Unknown",
     "event told",
+    "found Ended",
+    "found Held",
+    "found Offered",
+    "found Waiting",
+    "found late",
+    "found made good",
+    "found nothing",
     "gap",
+    "inquiry",
     "late answer written",
     "not admitted Damped",
     "not admitted Occupied",
@@ -52,8 +65,10 @@ pub(crate) const TO_REACH: &[&str] = &[
     "refused Busy",
     "refused Conflict",
     "refused Duplicate",
+    "refused Foreign",
     "refused Full",
     "refused NotFound",
+    "refused Unknown",
     "settle",
     "taken Again",
     "taken Deciding",
@@ -72,7 +87,12 @@ impl Laws {
             Ask::Admit(_) => true,
             Ask::Answer(answer) => matches!(answer.verdict, Verdict::Evidence(_)),
             Ask::Leave { .. } => return,
-            Ask::Submit(_) | Ask::Cancel { .. } | Ask::Serve { .. } | Ask::Listen { .. } => false,
+            Ask::Submit(_)
+            | Ask::Cancel { .. }
+            | Ask::Serve { .. }
+            | Ask::Listen { .. }
+            | Ask::Devices
+            | Ask::Look { .. } => false,
         };
         self.open.insert((from, id), may_wait);
     }
@@ -168,7 +188,13 @@ impl Laws {
     fn wrote(&mut self, write: &Write, law: impl Fn(bool, &str) -> Result<(), Broken>) -> Result<(), Broken> {
         let known = |operation| law(self.stored.contains(operation), "written beside a row that does not exist");
         match write {
-            Write::Accepted(row) => law(self.stored.insert(row.id), "accepted twice"),
+            Write::Accepted(row) => {
+                if let Some(about) = row.about {
+                    law(self.written.contains(&about), "made good before the end")?;
+                    law(self.made_good.insert(about), "made good twice")?;
+                }
+                law(self.stored.insert(row.id), "accepted twice")
+            }
             Write::Ended { operation, .. } => {
                 known(operation)?;
                 law(self.written.insert(*operation), "ended twice")
@@ -179,7 +205,9 @@ impl Laws {
             }
             Write::Owed(mail) => known(&mail.operation),
             Write::Paid { operation } => known(operation),
-            Write::Seen(_) => Ok(()),
+            Write::Seen(row) => {
+                law(Epoch::parse_connection(row.device.as_str()).is_none(), "a connection that is remembered")
+            }
         }
     }
 }
@@ -197,6 +225,11 @@ fn label(output: &Output) -> Option<String> {
             Tell::Refused { why, .. } => format!("refused {why:?}"),
             Tell::Taken { taken, .. } => format!("taken {}", first_word(format!("{taken:?}"))),
             Tell::Listening { gap: true, .. } => "gap".into(),
+            Tell::Found(None) => "found nothing".into(),
+            Tell::Found(Some(found)) if found.row.compensation.is_some() => "found made good".into(),
+            Tell::Found(Some(found)) if found.row.late.is_some() => "found late".into(),
+            Tell::Found(Some(found)) => format!("found {:?}", found.standing),
+            Tell::Offer { inquiry: true, .. } => "inquiry".into(),
             Tell::Progress { .. } => "progress".into(),
             Tell::Withdrawn { .. } => "withdrawn".into(),
             Tell::Displaced => "told Displaced".into(),
@@ -211,6 +244,7 @@ fn label(output: &Output) -> Option<String> {
         },
         Output::Settle { .. } => "settle".into(),
         Output::Write(Write::LateAnswer { .. }) => "late answer written".into(),
+        Output::Write(Write::Accepted(row)) if row.about.is_some() => "accepted to make good".into(),
         Output::Write(_) => return None,
         Output::Event(event) => match &event.happening {
             Happening::Presence { presence, .. } => format!("presence {presence:?}"),

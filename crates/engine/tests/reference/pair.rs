@@ -7,9 +7,9 @@ use std::time::Duration;
 use engine::{Input, Output, Partition};
 use model::Opaque;
 use model::{
-    Admit, Answer, Ask, AskId, CredentialId, Dialect, Digest, Fence, GroupId, Loaded, MailRow, NetworkId, Now,
-    OperationId, OperationRow, Outcome, Permissions, Position, Principal, PrincipalId, RequestKey, Role, Route,
-    Settled, Submit, Takeover, Tell, Timestamp, Verdict, Which, Window, Write,
+    Admit, Answer, Ask, AskId, CredentialId, DeviceId, DeviceRow, Dialect, Digest, Epoch, Fence, GroupId, Hears, Loaded,
+    MailRow, NetworkId, Now, OperationId, OperationRow, Outcome, Permissions, Position, Principal, PrincipalId,
+    RequestKey, Role, Route, Settled, Submit, Takeover, Tell, Timestamp, Verdict, Which, Window, Write,
 };
 
 use crate::acts::{self, Act};
@@ -28,9 +28,11 @@ pub(crate) struct Pair {
     seats: Vec<Seat>,
     asks: u32,
     operations: Vec<OperationId>,
-    kinds: BTreeMap<Box<str>, u8>,
+    /// Who came in, in order.
+    epochs: Vec<Epoch>,
     rows: BTreeMap<OperationId, OperationRow>,
     mail: Vec<MailRow>,
+    seen: BTreeMap<DeviceId, DeviceRow>,
     /// Writes that may wait, and do.
     unpaid: Vec<OperationId>,
     settles: Vec<(OperationId, Option<MailRow>)>,
@@ -57,20 +59,27 @@ pub(crate) type Broken = String;
 
 impl Pair {
     pub(crate) fn new() -> Self {
-        let loaded =
-            Loaded { partition: place(), fence: Fence(1), newest: None, operations: Vec::new(), mail: Vec::new() };
+        let loaded = Loaded {
+            partition: place(),
+            fence: Fence(1),
+            newest: None,
+            operations: Vec::new(),
+            mail: Vec::new(),
+            devices: Vec::new(),
+        };
         Self {
-            engine: Partition::new(loaded.clone(), |_, _| None),
-            naive: Naive::new(loaded.clone(), group(), |_| None),
+            engine: engine(loaded.clone()),
+            naive: Naive::new(loaded.clone(), group(), acts::rulebook),
             laws: Laws::default(),
             now: START,
             fence: 1,
             seats: Vec::new(),
             asks: 0,
             operations: Vec::new(),
-            kinds: BTreeMap::new(),
+            epochs: Vec::new(),
             rows: BTreeMap::new(),
             mail: Vec::new(),
+            seen: BTreeMap::new(),
             unpaid: Vec::new(),
             settles: Vec::new(),
             played: Vec::new(),
@@ -96,6 +105,8 @@ impl Pair {
                 let since = (since % 3 > 0).then(|| Position { fence, n: u64::from(since) - 1 });
                 self.ask(who, None, Ask::Listen { since })
             }
+            Act::Devices { who } => self.ask(who, None, Ask::Devices),
+            Act::Look { who, key } => self.ask(who, None, Ask::Look { key: key_of(key) }),
             Act::Parted { who, alive } => self.parted(who, alive),
             Act::War { person } => self.war(person),
             Act::Settle { which, outcome } => self.settle(which, outcome),
@@ -158,7 +169,8 @@ impl Pair {
             "short",
         ] {
             let empty = |shape| left.matches(&format!(" {table}: {shape}")).count();
-            if left.matches(&format!(" {table}: ")).count() != empty("{}") + empty("One(None)") {
+            let tables = left.matches(&format!(" {table}: ")).count();
+            if tables == 0 || tables != empty("{}") + empty("One(None)") {
                 return Err(format!("something stays in {table} for ever"));
             }
         }
@@ -167,7 +179,7 @@ impl Pair {
 
     /// The same inputs give the same outputs.
     fn replay(&self) -> Result<(), Broken> {
-        let mut again = Partition::new(self.loaded.clone(), |_, kind| self.rules(kind));
+        let mut again = engine(self.loaded.clone());
         for ((now, input), came) in self.played.iter().zip(&self.came) {
             let mut out = Vec::new();
             again.handle(*now, input.clone(), &mut out);
@@ -178,16 +190,15 @@ impl Pair {
         Ok(())
     }
 
-    fn rules(&self, kind: &str) -> Option<Arc<model::Rules>> {
-        self.kinds.get(kind).filter(|kind| acts::is_known(**kind)).map(|kind| acts::rules(*kind))
-    }
-
     fn admit(&mut self, person: u8, single: bool, stays: bool, grace: u8) -> Result<(), Broken> {
-        let (name, role, device) = match person % 6 {
-            0 | 1 => (format!("shop {}", person % 6), Role::Requester, None),
+        let (name, role, device) = match person % 10 {
+            0 | 1 => (format!("shop {}", person % 10), Role::Requester, None),
             2 => ("operator".to_owned(), Role::Admin, None),
-            number => (format!("reader {number}"), Role::Performer, Some(acts::device(number))),
+            3 => ("nameless".to_owned(), Role::Performer, None),
+            number @ 4..=8 => (format!("reader {}", number % 3), Role::Performer, Some(acts::device(number))),
+            _ => (format!("shop {}", person / 10 % 2), Role::Requester, None),
         };
+        let calls = person % 10 == 9;
         let principal = Arc::new(Principal {
             id: PrincipalId::parse(&name).expect("a good name"),
             dialect: Dialect::Boop,
@@ -204,7 +215,9 @@ impl Pair {
             principal,
             role,
             device,
-            single: single.then(|| name.into()),
+            facts: Opaque::copy_from_slice(&[person]),
+            hears: if calls { Hears::Own } else { Hears::Principal },
+            single: (single && !calls && name != "nameless").then(|| name.into()),
             takeover: if stays { Takeover::IncumbentStays } else { Takeover::NewestWins },
             grace: Duration::from_secs(u64::from(grace % 4) * 2),
             windows: vec![Window::new("frames", Duration::from_secs(60), 100)],
@@ -263,13 +276,14 @@ impl Pair {
         let Act::Submit { who, key, body, kind, target, deliver, answer } = act else { return Ok(()) };
         let now = Timestamp::from_millis(self.now);
         let name: Box<str> = format!("kind {kind}").into();
-        self.kinds.insert(name.clone(), kind);
+        let lately = &self.epochs[self.epochs.len().saturating_sub(6)..];
+        let epoch = pick(lately, target).unwrap_or_default();
         let millis = |number: u8| Duration::from_millis(u64::from(number % 64) * 250);
         let submit = Submit {
             key: key_of(key),
             kind: name,
             body: Digest::of(&[body % 2]),
-            target: acts::target(target),
+            target: acts::target(target, place(), epoch),
             rules: acts::rules(kind),
             deliver_by: (deliver.is_multiple_of(3)).then(|| now.after(millis(deliver))),
             answer_by: now.after(millis(answer)),
@@ -281,17 +295,20 @@ impl Pair {
 
     fn answer(&mut self, who: u8, which: u8, verdict: u8) -> Result<(), Broken> {
         let body = Opaque::copy_from_slice(&[verdict]);
-        let verdict = match verdict % 8 {
+        let verdict = match verdict % 16 {
             0 => Verdict::Started,
-            1 => Verdict::Note(body),
-            2..=4 => Verdict::Evidence(body),
-            5 => Verdict::Completed(body),
-            6 => Verdict::Declined(body),
+            1 | 2 => Verdict::Note(body),
+            3 | 4 => Verdict::NotStarted,
+            5 => Verdict::Contradiction,
+            6..=9 => Verdict::Evidence(body),
+            10..=12 => Verdict::Completed(body),
+            13 => Verdict::Declined(body),
             _ => Verdict::Failed(body),
         };
         let latest: Vec<OperationId> = self.operations.iter().rev().take(8).copied().collect();
         let which = match pick(&latest, which / 2) {
             Some(operation) if which.is_multiple_of(2) => Which::Id(operation),
+            _ if which.is_multiple_of(5) => Which::Compensation(key_of(which / 2)),
             _ => Which::Key(key_of(which / 2)),
         };
         self.ask(who, Some(Role::Performer), Ask::Answer(Answer { which, verdict }))
@@ -348,7 +365,8 @@ impl Pair {
         if wanted != self.naive.wants_earlier(from, &ask) {
             return Err(format!("the stored row of {wanted:?} is wanted by one and not the other"));
         }
-        let row = wanted.and_then(|key| self.rows.values().rev().find(|row| row.key == key).cloned());
+        let newest = |key| self.rows.values().rev().find(|row| row.about.is_none() && row.key == key);
+        let row = wanted.and_then(newest).map(|row| self.stored(row));
         self.laws.asked(from, id, &ask);
         self.handle(Input::Ask { from, id, ask, earlier: row.map(Box::new) })
     }
@@ -378,7 +396,8 @@ impl Pair {
     /// Does what the node and the store do with an output.
     fn follow(&mut self, output: &Output) {
         match output {
-            Output::Tell { to, tell: Tell::Admitted { windows, .. }, .. } => {
+            Output::Tell { to, tell: Tell::Admitted { epoch, windows, .. }, .. } => {
+                self.epochs.push(*epoch);
                 if let Some(seat) = self.seats.iter_mut().find(|seat| seat.route == *to) {
                     seat.windows = Some(windows.clone());
                 }
@@ -392,12 +411,23 @@ impl Pair {
                 self.operations.push(*operation);
             }
             Output::Write(Write::Accepted(row)) => {
+                if row.about.is_some() {
+                    self.operations.push(row.id);
+                }
                 self.rows.insert(row.id, (**row).clone());
             }
             Output::Write(Write::Ended { operation, outcome, at }) => {
                 if let Some(row) = self.rows.get_mut(operation) {
                     row.outcome.get_or_insert((outcome.clone(), *at));
                 }
+            }
+            Output::Write(Write::LateAnswer { operation, body, at }) => {
+                if let Some(row) = self.rows.get_mut(operation) {
+                    row.late = Some((body.clone(), *at));
+                }
+            }
+            Output::Write(Write::Seen(row)) => {
+                self.seen.insert(row.device.clone(), row.clone());
             }
             Output::Write(Write::Owed(mail)) => {
                 // What may wait is written before what is said later.
@@ -408,8 +438,15 @@ impl Pair {
             }
             Output::Write(Write::Paid { operation }) => self.unpaid.push(*operation),
             Output::Settle { question, owed, .. } => self.settles.push((question.operation, owed.clone())),
-            Output::Tell { .. } | Output::Write(_) | Output::Event(_) => {}
+            Output::Tell { .. } | Output::Event(_) => {}
         }
+    }
+
+    /// A row as the store gives it: with the work that makes good for it.
+    fn stored(&self, row: &OperationRow) -> OperationRow {
+        let making_good = self.rows.values().find(|other| other.about == Some(row.id));
+        let ended = |row: &OperationRow| row.outcome.as_ref().map(|(outcome, at)| (outcome.kind(), *at));
+        OperationRow { compensation: making_good.map(|row| (row.id, ended(row))), ..row.clone() }
     }
 
     fn pay(&mut self) {
@@ -433,16 +470,26 @@ impl Pair {
             let lately = row.outcome.as_ref().is_none_or(|(_, at)| now.since(*at) < horizon);
             lately || owed.contains(&row.id)
         };
-        let operations = self.rows.values().filter(kept).cloned().collect();
-        self.loaded =
-            Loaded { partition: place(), fence: Fence(self.fence), newest: None, operations, mail: self.mail.clone() };
-        self.engine = Partition::new(self.loaded.clone(), |_, kind| self.rules(kind));
-        self.naive = Naive::new(self.loaded.clone(), group(), |kind| self.rules(kind));
+        self.loaded = Loaded {
+            partition: place(),
+            fence: Fence(self.fence),
+            newest: None,
+            operations: self.rows.values().filter(kept).map(|row| self.stored(row)).collect(),
+            mail: self.mail.clone(),
+            devices: self.seen.values().cloned().collect(),
+        };
+        self.engine = engine(self.loaded.clone());
+        self.naive = Naive::new(self.loaded.clone(), group(), acts::rulebook);
         self.laws.restarted();
         self.played.clear();
         self.came.clear();
         self.handle(Input::Wake)
     }
+}
+
+/// The engine under test.
+fn engine(loaded: Loaded) -> Partition {
+    Partition::new(loaded, Arc::new(|_, kind| acts::rulebook(kind)))
 }
 
 fn pick<T: Copy>(from: &[T], number: u8) -> Option<T> {

@@ -3,7 +3,7 @@
 use model::{Certainty, FailCause, Outcome, PerformerLost, RequesterLost, Settled, Verdict};
 
 use crate::support::{NOTHING, Work, World, again, bytes, completed, decided, evidence, performer, requester, s};
-use crate::{shop_and_reader, shop_and_two_readers, then};
+use crate::{shop_and_reader, shop_and_reader_that_comes_back, shop_and_two_readers, then};
 
 #[test]
 fn evidence_is_decided_upon_and_the_decision_is_the_outcome() {
@@ -146,7 +146,7 @@ fn a_performer_that_left_while_deciding_is_lost_when_the_decision_is_to_go_on() 
 
 #[test]
 fn a_performer_that_left_while_deciding_is_waited_for_where_the_work_is_held() {
-    let mut world = shop_and_reader();
+    let mut world = shop_and_reader_that_comes_back();
     world.submit("till", Work::new("k1").rules(|rules| rules.performer_lost = PerformerLost::Hold(s(5))));
     world.answer("reader", "k1", evidence("a smudge"));
     world.leave("reader");

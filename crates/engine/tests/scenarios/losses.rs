@@ -3,7 +3,7 @@
 use model::{PerformerLost, Reoffer, RequesterLost, Verdict};
 
 use crate::support::{Work, World, completed, performer, requester, s};
-use crate::{shop_and_reader, shop_and_two_readers, then};
+use crate::{shop_and_reader, shop_and_reader_that_comes_back, shop_and_two_readers, then};
 
 #[test]
 fn where_a_lost_performer_fails_the_work_it_fails_at_once_and_may_be_done() {
@@ -44,9 +44,9 @@ fn work_that_others_have_too_does_not_fail_with_one_of_them() {
 
 #[test]
 fn where_a_lost_performer_holds_the_work_it_fails_when_that_is_over() {
-    let mut world = shop_and_reader();
+    let mut world = shop_and_reader_that_comes_back();
     world.submit("till", Work::new("k1").rules(|rules| rules.performer_lost = PerformerLost::Hold(s(10))));
-    then(world.leave("reader"), &["write seen d1", "event 3 d1 offline e1.2"]);
+    then(world.leave("reader"), &["write seen d1", "event 3 d1 away e1.2"]);
     then(
         world.wait(s(10)),
         &[
@@ -61,7 +61,7 @@ fn where_a_lost_performer_holds_the_work_it_fails_when_that_is_over() {
 
 #[test]
 fn a_performer_back_in_time_is_offered_what_it_had_not_begun() {
-    let mut world = shop_and_reader();
+    let mut world = shop_and_reader_that_comes_back();
     world.submit("till", Work::new("k1").rules(|rules| rules.performer_lost = PerformerLost::Hold(s(10))));
     world.leave("reader");
     world.wait(s(9));
@@ -85,7 +85,7 @@ fn a_performer_back_in_time_is_offered_what_it_had_not_begun() {
 
 #[test]
 fn a_performer_back_in_time_goes_on_with_what_it_had_begun() {
-    let mut world = shop_and_reader();
+    let mut world = shop_and_reader_that_comes_back();
     world.submit("till", Work::new("k1").rules(|rules| rules.performer_lost = PerformerLost::Hold(s(10))));
     then(world.answer("reader", "k1", Verdict::Started), &["reader= taken k1 noted"]);
     world.leave("reader");
@@ -105,7 +105,7 @@ fn a_performer_back_in_time_goes_on_with_what_it_had_begun() {
 
 #[test]
 fn work_on_hold_ends_at_its_own_deadline_when_that_comes_first() {
-    let mut world = shop_and_reader();
+    let mut world = shop_and_reader_that_comes_back();
     world.submit("till", Work::new("k1").rules(|rules| rules.performer_lost = PerformerLost::Hold(s(60))));
     world.leave("reader");
     then(

@@ -32,7 +32,15 @@ fn shop_and_reader() -> World {
     world
 }
 
-/// The same with a second reader.
+/// The same with a reader that is waited for an hour.
+fn shop_and_reader_that_comes_back() -> World {
+    let mut world = World::new();
+    world.admit("till", requester("shop"));
+    world.admit("reader", performer("d1").grace(3_600));
+    world
+}
+
+/// A shop at its till and two readers.
 fn shop_and_two_readers() -> World {
     let mut world = shop_and_reader();
     world.admit("second", performer("d2"));

@@ -1,8 +1,10 @@
 //! A new owner starts from what was written: nothing that was said becomes untrue.
 
+use std::sync::Arc;
+
 use model::{Capacity, Fence, Loaded, OperationId, Partition, Reoffer, RequesterLost, Target, Verdict};
 
-use crate::support::{Work, World, again, at, completed, decided, evidence, group, performer, requester, s};
+use crate::support::{Work, World, again, at, completed, decided, evidence, group, loaded, performer, requester, s};
 use crate::{shop_and_reader, then};
 
 #[test]
@@ -316,10 +318,9 @@ fn everybody_who_is_in_or_waits_to_be_is_told_when_the_partition_starts_again() 
 fn ids_go_on_after_the_newest_of_the_store_although_the_clock_went_back() {
     let place = Partition::of(&group());
     let newest = OperationId::next(Partition(place.0.wrapping_add(1)), 1_950_000_000_000, None);
-    let loaded =
-        Loaded { partition: place, fence: Fence(2), newest: Some(newest), operations: Vec::new(), mail: Vec::new() };
+    let loaded = Loaded { newest: Some(newest), ..loaded(2) };
     let mut world = World::new();
-    world.partition = engine::Partition::new(loaded, |_, _| None);
+    world.partition = engine::Partition::new(loaded, Arc::new(|_, _| None));
     world.admit("till", requester("shop"));
     world.submit("till", Work::new("k1"));
     let operation = world.operation("k1");
@@ -328,13 +329,6 @@ fn ids_go_on_after_the_newest_of_the_store_although_the_clock_went_back() {
 
 #[test]
 fn an_empty_store_makes_an_empty_partition() {
-    let loaded = Loaded {
-        partition: Partition::of(&group()),
-        fence: Fence(7),
-        newest: None,
-        operations: Vec::new(),
-        mail: Vec::new(),
-    };
-    let partition = engine::Partition::new(loaded, |_, _| None);
+    let partition = engine::Partition::new(loaded(7), Arc::new(|_, _| None));
     assert_eq!((partition.deadline(), partition.fence()), (None, Fence(7)));
 }

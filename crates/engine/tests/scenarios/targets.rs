@@ -229,7 +229,7 @@ fn where_absence_refuses_nothing_is_accepted_without_a_performer() {
     let mut world = World::new();
     world.admit("till", requester("shop"));
     let work = |key| Work::new(key).device("d1").rules(|rules| rules.absent = Absent::Refuse);
-    then(world.submit("till", work("k1")), &["till= refused k1 absent"]);
+    then(world.submit("till", work("k1")), &["till= refused k1 unknown"]);
     world.admit("reader", performer("d1").grace(10));
     world.leave("reader");
     then(world.submit("till", work("k1")), &["till= refused k1 absent"]);

@@ -1,7 +1,8 @@
 //! How what follows is written down: one line each, everything that matters on it.
 
 use model::{
-    Alert, Certainty, FailCause, Happening, NotAdmitted, Opaque, Outcome, Refusal, Taken, Tell, Timestamp, Write,
+    Alert, Certainty, DeviceState, FailCause, Found, Happening, NotAdmitted, Opaque, Outcome, Refusal, Standing, Taken,
+    Tell, Timestamp, Write,
 };
 
 use super::{START, World, epoch};
@@ -28,15 +29,23 @@ impl World {
             Tell::Listening { at, gap } => {
                 format!("listening at {}.{}{}", at.fence.0, at.n, if *gap { " gap" } else { "" })
             }
-            Tell::Progress { operation, note, .. } => format!("progress {} {}", self.keys[operation], text(note)),
-            Tell::Outcome { operation, memo, outcome: how, .. } => {
-                assert_eq!(&**memo, b"memo", "the dialect's own bytes come back");
-                format!("outcome {} {}", self.keys[operation], outcome(how))
+            Tell::Devices(devices) => {
+                let devices: Vec<String> = devices.iter().map(device).collect();
+                format!("devices {}", devices.join(", "))
             }
-            Tell::Offer { operation, key, from, request, answer_by } => {
-                assert_eq!(&**request, format!("do {key}").as_bytes(), "what was asked is offered");
+            Tell::Found(None) => "found nothing".into(),
+            Tell::Found(Some(found)) => self.found(found),
+            Tell::Progress { operation, note, .. } => format!("progress {} {}", self.keys[operation], text(note)),
+            Tell::Outcome { operation, key: _, kind, memo, outcome: how } => {
+                assert_eq!(&**memo, b"memo", "the dialect's own bytes come back");
+                format!("outcome {}{} {}", self.keys[operation], of_kind(kind), outcome(how))
+            }
+            Tell::Offer { operation, key, kind, inquiry, from, request, answer_by } => {
+                let asked = if &**kind == "undo" { "did after all".to_owned() } else { format!("do {key}") };
+                assert_eq!(text(request), asked, "what was asked is offered");
                 assert_eq!(&**from, "The Shop", "the requester's name is offered");
-                format!("offer {} by {}", self.keys[operation], instant(*answer_by))
+                let what = if *inquiry { "inquiry" } else { "offer" };
+                format!("{what} {}{} by {}", self.keys[operation], of_kind(kind), instant(*answer_by))
             }
             Tell::Withdrawn { operation, how, .. } => format!("withdrawn {} {}", self.keys[operation], how.label()),
             Tell::Displaced => "displaced".into(),
@@ -48,7 +57,10 @@ impl World {
 
     pub(super) fn write(&self, write: &Write) -> String {
         match write {
-            Write::Accepted(row) => format!("accepted {}", self.keys[&row.id]),
+            Write::Accepted(row) => match &row.about {
+                Some(about) => format!("accepted {} about {}", self.keys[&row.id], self.keys[about]),
+                None => format!("accepted {}", self.keys[&row.id]),
+            },
             Write::Ended { operation, outcome: how, .. } => {
                 format!("ended {} {}", self.keys[operation], outcome(how))
             }
@@ -72,8 +84,54 @@ impl World {
             Happening::Alert(Alert::GivenUp { operation, principal }) => {
                 format!("alert given_up {} {principal}", self.keys[operation])
             }
+            Happening::Alert(Alert::Contradiction { operation, device }) => {
+                format!("alert contradiction {} {device}", self.keys[operation])
+            }
+            Happening::Alert(Alert::NotCompensated { operation }) => {
+                format!("alert not_compensated {}", self.keys[operation])
+            }
         }
     }
+
+    fn found(&self, found: &Found) -> String {
+        let Found { row, standing } = found;
+        let standing = match standing {
+            Standing::Waiting => "waiting",
+            Standing::Offered => "offered",
+            Standing::Held => "held",
+            Standing::Ended => "ended",
+        };
+        let mut line = format!("found {} {standing}", self.keys[&row.id]);
+        if let Some((how, at)) = &row.outcome {
+            line.push_str(&format!(" {} at {}", outcome(how), instant(*at)));
+        }
+        if let Some((body, at)) = &row.late {
+            line.push_str(&format!(", late {} at {}", text(body), instant(*at)));
+        }
+        if let Some((operation, ended)) = &row.compensation {
+            line.push_str(&format!(", made good by {}", self.keys[operation]));
+            if let Some((how, at)) = ended {
+                line.push_str(&format!(" {} at {}", how.label(), instant(*at)));
+            }
+        }
+        line
+    }
+}
+
+fn device(state: &DeviceState) -> String {
+    let session = state.epoch.map_or_else(|| "stored".into(), epoch);
+    let [since, active] = [state.since, state.active].map(|at| instant(Timestamp::from_millis(at.millis())));
+    format!(
+        "{} {} {session} since {since} active {active} {}",
+        state.device,
+        state.presence.label(),
+        text(&state.facts)
+    )
+}
+
+/// The kind of work, where it is not what most stories are about.
+fn of_kind(kind: &str) -> String {
+    if kind == "undo" { " undo".into() } else { String::new() }
 }
 
 /// An instant as so long after the start.
@@ -118,6 +176,8 @@ const fn refusal(why: Refusal) -> &'static str {
         Refusal::Conflict => "conflict",
         Refusal::Busy => "busy",
         Refusal::Absent => "absent",
+        Refusal::Unknown => "unknown",
+        Refusal::Foreign => "foreign",
         Refusal::NotFound => "not_found",
         Refusal::Full => "full",
     }

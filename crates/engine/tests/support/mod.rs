@@ -4,7 +4,7 @@
 mod line;
 mod people;
 
-pub(crate) use people::{Person, Work, admin, key, performer, requester};
+pub(crate) use people::{Person, Work, admin, caller, key, nameless, payment, performer, requester};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use std::time::Duration;
 use engine::{Input, Output, Partition};
 use model::Opaque;
 use model::{
-    Answer, Ask, AskId, Epoch, Fence, GroupId, Loaded, MailRow, Now, OperationId, OperationRow, Outcome, Position,
-    Route, Rules, Settled, Tell, Timestamp, Verdict, Which, Window, Write,
+    Answer, Ask, AskId, DeviceId, DeviceRow, Epoch, Fence, GroupId, Late, Loaded, MailRow, Now, OperationId,
+    OperationRow, Outcome, Position, Route, Rules, Settled, Tell, Timestamp, Verdict, Which, Window, Write,
 };
 
 /// Where every story's clock starts, in milliseconds.
@@ -42,6 +42,7 @@ pub(crate) struct World {
     pub(crate) kinds: BTreeMap<Box<str>, Arc<Rules>>,
     pub(crate) rows: BTreeMap<OperationId, OperationRow>,
     pub(crate) mail: Vec<MailRow>,
+    pub(crate) seen: BTreeMap<DeviceId, DeviceRow>,
     /// Each operation's key, with a mark for each use before it.
     keys: BTreeMap<OperationId, String>,
     uses: BTreeMap<String, usize>,
@@ -52,7 +53,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let partition = Partition::new(loaded(1, Vec::new(), Vec::new()), |_, _| None);
+        let partition = Partition::new(loaded(1), Arc::new(|_, _| None));
         Self {
             partition,
             fence: 1,
@@ -64,6 +65,7 @@ impl World {
             kinds: BTreeMap::new(),
             rows: BTreeMap::new(),
             mail: Vec::new(),
+            seen: BTreeMap::new(),
             keys: BTreeMap::new(),
             uses: BTreeMap::new(),
             settles: BTreeMap::new(),
@@ -99,7 +101,7 @@ impl World {
     /// The same, with the row the store had under the key.
     pub(crate) fn submit_with(&mut self, name: &str, work: Work, earlier: Option<OperationRow>) -> Vec<String> {
         let submit = work.submit(Timestamp::from_millis(self.now));
-        self.kinds.insert(submit.kind.clone(), Arc::clone(&submit.rules));
+        self.learn_kind(&submit.kind, &submit.rules);
         self.ask_with(name, "submit", Ask::Submit(Box::new(submit)), earlier)
     }
 
@@ -116,6 +118,43 @@ impl World {
     pub(crate) fn answer_by_id(&mut self, name: &str, text: &str, verdict: Verdict) -> Vec<String> {
         let which = Which::Id(self.operation(text));
         self.ask(name, "answer", Ask::Answer(Answer { which, verdict }))
+    }
+
+    /// A performer answers about the work that makes good for another.
+    pub(crate) fn answer_about(&mut self, name: &str, text: &str, verdict: Verdict) -> Vec<String> {
+        self.ask(name, "answer", Ask::Answer(Answer { which: Which::Compensation(key(text)), verdict }))
+    }
+
+    /// The same as an answer by the requester's key, where the node fetches the stored row that is wanted.
+    pub(crate) fn answer_late(&mut self, name: &str, text: &str, verdict: Verdict) -> Vec<String> {
+        let ask = Ask::Answer(Answer { which: Which::Key(key(text)), verdict });
+        let earlier = self.earlier(name, &ask);
+        self.ask_with(name, "answer", ask, earlier)
+    }
+
+    pub(crate) fn devices(&mut self, name: &str) -> Vec<String> {
+        self.ask(name, "devices", Ask::Devices)
+    }
+
+    /// Somebody wants to know where a piece of work stands.
+    pub(crate) fn look(&mut self, name: &str, text: &str) -> Vec<String> {
+        let ask = Ask::Look { key: key(text) };
+        let earlier = self.earlier(name, &ask);
+        self.ask_with(name, "look", ask, earlier)
+    }
+
+    /// The stored row an ask wants: the newest of its key that somebody asked for.
+    fn earlier(&self, name: &str, ask: &Ask) -> Option<OperationRow> {
+        let (_, wanted) = self.partition.wants_earlier(self.names[name], ask)?;
+        let newest = |row: &&OperationRow| row.about.is_none() && row.key == *wanted;
+        self.rows.values().rev().find(newest).map(|row| self.stored(row))
+    }
+
+    /// A row as the store gives it: with the work that makes good for it.
+    fn stored(&self, row: &OperationRow) -> OperationRow {
+        let making_good = self.rows.values().find(|other| other.about == Some(row.id));
+        let ended = |row: &OperationRow| row.outcome.as_ref().map(|(outcome, at)| (outcome.kind(), *at));
+        OperationRow { compensation: making_good.map(|row| (row.id, ended(row))), ..row.clone() }
     }
 
     pub(crate) fn serve(&mut self, name: &str, names: &[&str]) -> Vec<String> {
@@ -171,8 +210,13 @@ impl World {
     pub(crate) fn restart(&mut self) -> Vec<String> {
         self.fence += 1;
         let kinds = self.kinds.clone();
-        let loaded = loaded(self.fence, self.rows.values().cloned().collect(), self.mail.clone());
-        self.partition = Partition::new(loaded, |_, kind| kinds.get(kind).cloned());
+        let loaded = Loaded {
+            operations: self.rows.values().map(|row| self.stored(row)).collect(),
+            mail: self.mail.clone(),
+            devices: self.seen.values().cloned().collect(),
+            ..loaded(self.fence)
+        };
+        self.partition = Partition::new(loaded, Arc::new(move |_, kind| kinds.get(kind).cloned()));
         self.gone.extend(self.names.values());
         self.open.clear();
         self.settles.clear();
@@ -267,8 +311,20 @@ impl World {
                 self.mail.push(mail);
             }
             Write::Paid { operation } => self.mail.retain(|mail| mail.operation != operation),
-            Write::LateAnswer { operation, .. } => assert!(self.rows.contains_key(&operation), "beside its row"),
-            Write::Seen(_) => {}
+            Write::LateAnswer { operation, body, at } => {
+                self.rows.get_mut(&operation).expect("beside its row").late = Some((body, at));
+            }
+            Write::Seen(row) => {
+                self.seen.insert(row.device.clone(), row);
+            }
+        }
+    }
+
+    /// The dialect knows the kind from now on, and the kind of what makes good for it.
+    fn learn_kind(&mut self, kind: &str, rules: &Arc<Rules>) {
+        self.kinds.insert(kind.into(), Arc::clone(rules));
+        if let Late::Compensate(compensation) = &rules.late {
+            self.learn_kind(&compensation.kind, &compensation.rules);
         }
     }
 
@@ -286,8 +342,16 @@ pub(crate) fn group() -> GroupId {
     GroupId::parse("shop").expect("a good name")
 }
 
-fn loaded(fence: u32, operations: Vec<OperationRow>, mail: Vec<MailRow>) -> Loaded {
-    Loaded { partition: model::Partition::of(&group()), fence: Fence(fence), newest: None, operations, mail }
+/// What the owner of an empty store starts from.
+pub(crate) fn loaded(fence: u32) -> Loaded {
+    Loaded {
+        partition: model::Partition::of(&group()),
+        fence: Fence(fence),
+        newest: None,
+        operations: Vec::new(),
+        mail: Vec::new(),
+        devices: Vec::new(),
+    }
 }
 
 /// A body of bytes.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Absent, Admit, Capacity, CredentialId, DeviceId, Dialect, Digest, Durability, Late, NetworkId, PerformerLost,
-    Permissions, Principal, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost, Role, Rules, Submit, Takeover,
-    Target, Timestamp, Window,
+    Absent, Admit, Audience, Capacity, Compensation, CredentialId, DeviceId, Dialect, Digest, Durability, Hears, Late,
+    NetworkId, Opaque, PerformerLost, Permissions, Principal, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost,
+    Role, Rules, Submit, Takeover, Target, Timestamp, Window,
 };
 
 use super::{bytes, group, s};
@@ -18,6 +18,18 @@ pub(crate) struct Person(Admit);
 /// A requester of that principal; many sessions may be in at once.
 pub(crate) fn requester(principal: &str) -> Person {
     person(principal, Role::Requester, None)
+}
+
+/// One call of that requester: a session that hears only what it waits for itself.
+pub(crate) fn caller(principal: &str) -> Person {
+    let mut person = requester(principal);
+    person.0.hears = Hears::Own;
+    person
+}
+
+/// A performer that has no device id.
+pub(crate) fn nameless(name: &str) -> Person {
+    person(name, Role::Performer, None)
 }
 
 /// Somebody who looks after the group.
@@ -47,6 +59,8 @@ fn person(name: &str, role: Role, device: Option<DeviceId>) -> Person {
         principal: Arc::new(principal),
         role,
         device,
+        facts: Opaque::new(),
+        hears: Hears::Principal,
         single: None,
         takeover: Takeover::NewestWins,
         grace: Duration::ZERO,
@@ -70,6 +84,12 @@ impl Person {
     /// So long it counts as away afterwards.
     pub(crate) fn grace(mut self, seconds: u64) -> Self {
         self.0.grace = s(seconds);
+        self
+    }
+
+    /// The dialect wants to show this of its device.
+    pub(crate) fn facts(mut self, facts: &str) -> Self {
+        self.0.facts = bytes(facts);
         self
     }
 
@@ -112,11 +132,34 @@ const fn rules() -> Rules {
         repeat: Repeat::Refuse,
         reoffer: Reoffer::OnReturn,
         late: Late::Drop,
+        audience: Audience::Principal,
         durability: Durability::Durable,
         remember: s(60),
         owed_for: s(60),
         owed_most: 3,
     }
+}
+
+/// A payment: to one terminal that does one at a time, held for it ten seconds, asked about when it is back, and undone
+/// when it was done after its end.
+pub(crate) fn payment(key: &str) -> Work {
+    let undo = Rules {
+        capacity: Capacity::Many(64),
+        absent: Absent::Wait,
+        repeat: Repeat::Run,
+        reoffer: Reoffer::Every { pause: s(30), until: s(100) },
+        late: Late::Record,
+        ..rules()
+    };
+    let compensation = Compensation { kind: "undo".into(), rules: Arc::new(undo), answer_within: s(100) };
+    Work::new(key).device("d1").rules(|rules| {
+        rules.capacity = Capacity::Busy;
+        rules.absent = Absent::Refuse;
+        rules.performer_lost = PerformerLost::Hold(s(10));
+        rules.repeat = Repeat::Join;
+        rules.reoffer = Reoffer::Inquire;
+        rules.late = Late::Compensate(Arc::new(compensation));
+    })
 }
 
 impl Work {

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use engine::{Input, Output};
 use model::{
-    Admit, Ask, AskId, Capacity, DeviceId, Dialect, Digest, Durability, Epoch, Event, Fence, GroupId, Happening,
-    Loaded, NetworkId, Now, OperationId, Outcome, Position, Presence, Principal, PrincipalId, Reoffer, RequestKey,
-    Role, Route, Rules, Target, Tell, Timestamp, Verdict, Which, Window, Write,
+    Admit, Ask, AskId, Audience, Capacity, DeviceId, DeviceRow, Dialect, Digest, Durability, Epoch, Event, Fence,
+    GroupId, Happening, Hears, Loaded, NetworkId, Now, OperationId, Outcome, Position, Presence, Principal,
+    PrincipalId, Reoffer, RequestKey, Role, Route, Rules, Target, Tell, Timestamp, Verdict, Wall, Which, Window, Write,
 };
 
 pub(crate) struct Naive {
@@ -35,7 +35,12 @@ pub(crate) struct Naive {
     mail: Vec<Mail>,
     windows: Vec<(PrincipalId, Window)>,
     events: Vec<Event>,
+    rules: Rulebook,
+    /// What the store remembers of devices, until the first turn.
+    remembered: Vec<DeviceRow>,
 }
+
+pub(crate) type Rulebook = fn(&str) -> Option<Arc<Rules>>;
 
 struct Session {
     route: Route,
@@ -46,6 +51,7 @@ struct Session {
     single: Option<Box<str>>,
     grace: Duration,
     serves: Vec<Box<str>>,
+    hears: Hears,
     displaced: bool,
 }
 
@@ -70,11 +76,17 @@ struct Device {
     epoch: Epoch,
     presence: Presence,
     away_until: Option<Timestamp>,
+    listed_until: Option<Timestamp>,
+    since: Wall,
+    active: Wall,
+    facts: model::Opaque,
 }
 
 struct Work {
     id: OperationId,
     key: RequestKey,
+    kind: Box<str>,
+    about: Option<OperationId>,
     body: Digest,
     dialect: Dialect,
     network: NetworkId,
@@ -87,7 +99,10 @@ struct Work {
     answer_by: Timestamp,
     request: model::Opaque,
     memo: model::Opaque,
-    asked_from: Option<Route>,
+    waiters: Vec<Route>,
+    told: u32,
+    has_late: bool,
+    made_good: bool,
     has_it: Vec<DeviceId>,
     offered_at: Option<Timestamp>,
     restored: bool,
@@ -102,7 +117,7 @@ enum State {
     Held { until: Timestamp, started: bool },
     Deciding { device: DeviceId, from: Route, ask: AskId, owed_until: Timestamp, taken_back: bool },
     Orphaned,
-    Ended { outcome: Outcome, forget_at: Timestamp },
+    Ended { outcome: Outcome, at: Timestamp, forget_at: Timestamp },
 }
 
 struct Mail {
@@ -123,7 +138,7 @@ enum Due {
 }
 
 impl Naive {
-    pub(crate) fn new(loaded: Loaded, group: GroupId, rules: impl Fn(&str) -> Option<Arc<Rules>>) -> Self {
+    pub(crate) fn new(loaded: Loaded, group: GroupId, rules: Rulebook) -> Self {
         let mut naive = Self {
             partition: loaded.partition,
             group,
@@ -143,18 +158,22 @@ impl Naive {
             mail: Vec::new(),
             windows: Vec::new(),
             events: Vec::new(),
+            rules,
+            remembered: loaded.devices.clone(),
         };
-        naive.restore(loaded, rules);
+        naive.restore(loaded);
         naive
     }
 
     pub(crate) fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
-        if self.now == Now::from_millis(0) {
+        let first = self.now == Now::from_millis(0);
+        self.now = now;
+        if first {
             let millis = now.at.millis() + u64::from(self.fence.0 % 1_000);
             let used = OperationId::next(self.partition, millis, self.last_operation);
             self.last_operation = Some(used);
+            self.wake_up();
         }
-        self.now = now;
         while let Some(due) = self.earliest_due() {
             self.come_due(due);
         }
@@ -175,6 +194,7 @@ impl Naive {
         agenda.extend(self.partings.iter().map(|parting| (parting.until, Due::Parting(parting.route))));
         for device in &self.devices {
             agenda.extend(device.away_until.map(|at| (at, Due::Grace(device.id.clone()))));
+            agenda.extend(device.listed_until.map(|at| (at, Due::Grace(device.id.clone()))));
         }
         agenda.extend(self.work.iter().filter_map(|work| Some((work.due()?, Due::Work(work.id)))));
         agenda.extend(self.mail.iter().map(|mail| (mail.until, Due::Mail(mail.principal.clone()))));
@@ -223,6 +243,8 @@ impl Naive {
             Ask::Answer(answer) => self.performer_answers(from, id, answer, earlier),
             Ask::Serve { names } => self.serve(from, id, names),
             Ask::Listen { since } => self.listen(from, id, since),
+            Ask::Devices => self.list_devices(from, id),
+            Ask::Look { key } => self.look(from, id, &key, earlier),
         }
     }
 
@@ -234,6 +256,8 @@ impl Naive {
             Ask::Answer(_) => Tell::Taken { operation: None, key: None, taken: model::Taken::NotYours },
             Ask::Serve { .. } => Tell::Serving,
             Ask::Listen { .. } => Tell::Listening { at: Position::default(), gap: true },
+            Ask::Devices => Tell::Devices(Vec::new()),
+            Ask::Look { .. } => Tell::Found(None),
         };
         self.answer(from, id, tell);
     }
@@ -242,9 +266,10 @@ impl Naive {
         let key = match ask {
             Ask::Submit(submit) if submit.rules.durability == Durability::Durable => &submit.key,
             Ask::Answer(model::Answer { which: Which::Key(key), verdict }) => match verdict {
-                Verdict::Started | Verdict::Note(_) => return None,
+                Verdict::Started | Verdict::NotStarted | Verdict::Contradiction | Verdict::Note(_) => return None,
                 Verdict::Evidence(_) | Verdict::Completed(_) | Verdict::Declined(_) | Verdict::Failed(_) => key,
             },
+            Ask::Look { key } => return self.knows(from).then(|| key.clone()),
             _ => return None,
         };
         (self.knows(from) && self.latest(key).is_none()).then(|| key.clone())
@@ -261,9 +286,9 @@ impl Naive {
         self.sessions.iter().find(|session| session.route == route)
     }
 
-    /// The latest work under a key that is still remembered.
+    /// The latest work somebody asked for under a key that is still remembered.
     fn latest(&self, key: &RequestKey) -> Option<OperationId> {
-        self.work.iter().filter(|work| work.key == *key).map(|work| work.id).max()
+        self.work.iter().filter(|work| work.key == *key && work.about.is_none()).map(|work| work.id).max()
     }
 
     fn at(&self, id: OperationId) -> Option<usize> {
@@ -276,8 +301,12 @@ impl Naive {
     }
 
     fn has_room(&self, id: &DeviceId, capacity: Capacity) -> bool {
+        if !self.devices.iter().any(|device| device.id == *id) {
+            return false;
+        }
+        let mut has = self.work.iter().filter(|work| work.is_running() && work.has_it.contains(id));
         match capacity {
-            Capacity::Busy | Capacity::Queue(_) => self.load(id) == 0,
+            Capacity::Busy | Capacity::Queue(_) => has.all(|work| matches!(work.rules.capacity, Capacity::Many(_))),
             Capacity::Many(most) => self.load(id) < most as usize,
         }
     }
@@ -306,7 +335,7 @@ impl Naive {
 
     fn happened(&mut self, happening: Happening) {
         let position = Position { fence: self.fence, n: self.place().n + 1 };
-        let event = Event { position, group: self.group.clone(), happening };
+        let event = Event { position, group: self.group.clone(), wall: self.now.wall, happening };
         self.events.push(event.clone());
         self.listeners.sort();
         for route in self.listeners.clone() {
@@ -342,6 +371,10 @@ impl Naive {
 impl Work {
     fn is_running(&self) -> bool {
         !matches!(self.state, State::Ended { .. })
+    }
+
+    fn is_owed(&self) -> bool {
+        self.rules.audience == Audience::Principal && !self.rules.owed_for.is_zero()
     }
 
     fn is_durable(&self) -> bool {
@@ -383,7 +416,8 @@ impl Work {
             State::Offered { .. } => self.target == Target::AnyOfGroup,
             _ => false,
         };
-        if self.restored && (self.rules.reoffer == Reoffer::Never || too_late) {
+        let never_again = matches!(self.rules.reoffer, Reoffer::Never | Reoffer::Inquire);
+        if self.restored && (never_again || too_late) {
             return false;
         }
         open && now < self.answer_by

@@ -1,8 +1,8 @@
 //! Who is in, who is there, and what is kept for who is not.
 
 use model::{
-    Admit, Alert, AskId, DeviceId, DeviceRow, Epoch, Happening, MailRow, NotAdmitted, OperationId, Presence,
-    PrincipalId, Role, Route, Takeover, Tell, Timestamp, Window, Write,
+    Admit, Alert, AskId, Audience, DeviceId, DeviceRow, DeviceState, Epoch, Happening, Hears, MailRow, NotAdmitted,
+    Opaque, OperationId, Presence, PrincipalId, Role, Route, Takeover, Target, Tell, Timestamp, Window, Write,
 };
 
 use super::{Device, Mail, Naive, Parting, Session, Waiting};
@@ -49,10 +49,15 @@ impl Naive {
     fn let_in(&mut self, route: Route, ask: AskId, admit: Admit) {
         self.epochs += 1;
         let epoch = Epoch { fence: self.fence, n: self.epochs };
-        let Admit { principal, role, device, single, takeover: _, grace, windows } = admit;
+        let Admit { principal, role, mut device, facts, hears, single, takeover: _, mut grace, windows } = admit;
+        if role == Role::Performer && device.is_none() {
+            device = Some(self.connection(epoch));
+            grace = std::time::Duration::ZERO;
+        }
+        let told = role == Role::Requester && hears == Hears::Principal;
         let who = principal.id.clone();
         let windows = windows.into_iter().map(|fresh| self.lend(&who, fresh)).collect();
-        let mail: Vec<Mail> = if role == Role::Requester {
+        let mail: Vec<Mail> = if told {
             let (mine, others) = std::mem::take(&mut self.mail).into_iter().partition(|mail| mail.principal == who);
             self.mail = others;
             mine
@@ -69,11 +74,13 @@ impl Naive {
             single,
             grace,
             serves: Vec::new(),
+            hears,
             displaced: false,
         });
         self.answer(route, ask, Tell::Admitted { epoch, windows, owed });
         for mail in mail {
             if let Some(tell) = self.outcome_tell(mail.operation) {
+                self.tell_once_more(mail.operation);
                 self.tell(route, tell);
                 if mail.durable {
                     self.write(Write::Paid { operation: mail.operation });
@@ -81,7 +88,7 @@ impl Naive {
             }
         }
         if let Some(device) = device {
-            self.device_came(route, device, epoch);
+            self.device_came(route, device, epoch, facts);
         }
     }
 
@@ -108,7 +115,8 @@ impl Naive {
                 self.let_in(route, ask, admit);
             }
         }
-        if session.role == Role::Requester && self.reach(None, &who).is_none() {
+        let heard = session.role == Role::Requester && session.hears == Hears::Principal;
+        if heard && self.reach(&who).is_none() {
             self.requester_lost(&who);
         }
         if let Some(device) = session.device.clone() {
@@ -124,19 +132,36 @@ impl Naive {
         }
     }
 
-    fn device_came(&mut self, route: Route, id: DeviceId, epoch: Epoch) {
+    fn device_came(&mut self, route: Route, id: DeviceId, epoch: Epoch, facts: Opaque) {
+        for work in self.work.iter_mut().filter(|work| work.is_running() && work.restored && work.inquires()) {
+            // Nobody remembers whether it was given there: it may have been.
+            if work.target == Target::Device(id.clone()) && !work.has_it.contains(&id) {
+                work.has_it.push(id.clone());
+            }
+        }
         self.devices.retain(|device| device.id != id);
         let presence = Presence::Online;
-        self.devices.push(Device { id: id.clone(), route: Some(route), epoch, presence, away_until: None });
+        let wall = self.now.wall;
+        self.devices.push(Device {
+            id: id.clone(),
+            route: Some(route),
+            epoch,
+            presence,
+            away_until: None,
+            listed_until: None,
+            since: wall,
+            active: wall,
+            facts,
+        });
         self.devices.sort_by(|one, other| one.id.cmp(&other.id));
-        self.seen(&id);
+        self.seen(&id, epoch);
         self.happened(Happening::Presence { device: id.clone(), presence, epoch });
         self.resume(&id, route);
         self.offer_everything();
     }
 
     fn device_left(&mut self, session: &Session, id: &DeviceId) {
-        self.seen(id);
+        self.seen(id, session.epoch);
         let now = self.now.at;
         let Some(device) = self.devices.iter_mut().find(|device| device.id == *id) else { return };
         if device.epoch != session.epoch {
@@ -152,14 +177,92 @@ impl Naive {
         for operation in had {
             self.left_alone(operation);
         }
+        self.retire(id);
+    }
+
+    /// An offline device stays listed for a day, unless it was known by its connection.
+    fn retire(&mut self, id: &DeviceId) {
+        let until = self.now.at.after(engine::bounds::DEVICE_LISTED);
+        let Some(at) = self.devices.iter().position(|device| device.id == *id) else { return };
+        if self.devices[at].presence != Presence::Offline {
+            return;
+        }
+        if self.connection(self.devices[at].epoch) == *id {
+            return self.forget_device(id);
+        }
+        self.devices[at].listed_until = Some(until);
+    }
+
+    fn forget_device(&mut self, id: &DeviceId) {
+        if self.load(id) == 0 {
+            self.devices.retain(|device| device.id != *id || device.presence != Presence::Offline);
+        }
+    }
+
+    /// Work that a device had was ended.
+    pub(super) fn relieved(&mut self, id: &DeviceId) {
+        if self.load(id) == 0 {
+            self.retire(id);
+        }
+    }
+
+    pub(super) fn list_devices(&mut self, from: Route, id: AskId) {
+        let state = |device: &Device| DeviceState {
+            device: device.id.clone(),
+            presence: device.presence,
+            epoch: (device.epoch != Epoch::default()).then_some(device.epoch),
+            since: device.since,
+            active: device.active,
+            facts: device.facts.clone(),
+        };
+        let states = self.devices.iter().map(state).collect();
+        self.answer(from, id, Tell::Devices(states));
+    }
+
+    /// The first turn: the store's devices are listed, and work is held for its device from now on.
+    pub(super) fn wake_up(&mut self) {
+        for row in std::mem::take(&mut self.remembered) {
+            let seen = self.now.wall_at(row.last_seen_at);
+            self.devices.push(Device {
+                id: row.device,
+                route: None,
+                epoch: Epoch::default(),
+                presence: Presence::Offline,
+                away_until: None,
+                listed_until: Some(row.last_seen_at.after(engine::bounds::DEVICE_LISTED)),
+                since: seen,
+                active: seen,
+                facts: Opaque::new(),
+            });
+        }
+        self.devices.sort_by(|one, other| one.id.cmp(&other.id));
+        self.hold_restored();
+    }
+
+    fn connection(&self, epoch: Epoch) -> DeviceId {
+        DeviceId::parse(&epoch.connection(self.partition)).expect("a good name")
+    }
+
+    /// What a target means: a device's name, or that of the connection it is there with.
+    pub(super) fn resolve(&self, target: Target) -> Target {
+        let Target::Device(name) = &target else { return target };
+        if self.devices.iter().any(|device| device.id == *name) {
+            return target;
+        }
+        let named = |device: &&Device| device.route.is_some() && self.connection(device.epoch) == *name;
+        self.devices.iter().find(named).map_or(target.clone(), |device| Target::Device(device.id.clone()))
     }
 
     pub(super) fn grace_over(&mut self, id: &DeviceId) {
         let Some(device) = self.devices.iter_mut().find(|device| device.id == *id) else { return };
+        if device.listed_until.take().is_some() {
+            return self.forget_device(id);
+        }
         device.presence = Presence::Offline;
         device.away_until = None;
         let epoch = device.epoch;
         self.happened(Happening::Presence { device: id.clone(), presence: Presence::Offline, epoch });
+        self.retire(id);
     }
 
     pub(super) fn serve(&mut self, from: Route, id: AskId, names: Vec<Box<str>>) {
@@ -170,7 +273,10 @@ impl Naive {
         }
     }
 
-    fn seen(&mut self, id: &DeviceId) {
+    fn seen(&mut self, id: &DeviceId, epoch: Epoch) {
+        if self.connection(epoch) == *id {
+            return;
+        }
         self.write(Write::Seen(DeviceRow {
             group: self.group.clone(),
             device: id.clone(),
@@ -179,13 +285,32 @@ impl Naive {
         }));
     }
 
-    /// The session a principal's news go to: the one that asked, or else its newest.
-    pub(super) fn reach(&self, asked_from: Option<Route>, who: &PrincipalId) -> Option<Route> {
-        let fits =
-            |session: &&Session| session.principal.id == *who && session.role == Role::Requester && !session.displaced;
-        let fitting = || self.sessions.iter().filter(fits);
-        let asked = fitting().find(|session| Some(session.route) == asked_from);
-        asked.or_else(|| fitting().max_by_key(|session| session.epoch)).map(|session| session.route)
+    /// The newest session that hears all of a principal's news.
+    pub(super) fn reach(&self, who: &PrincipalId) -> Option<Route> {
+        let hears = |session: &&Session| {
+            session.principal.id == *who
+                && session.role == Role::Requester
+                && session.hears == Hears::Principal
+                && !session.displaced
+        };
+        self.sessions.iter().filter(hears).max_by_key(|session| session.epoch).map(|session| session.route)
+    }
+
+    /// The sessions news of work go to: those that wait for it, or else its requester's newest.
+    pub(super) fn hearers(&self, at: usize) -> Vec<Route> {
+        let work = &self.work[at];
+        let listens = |route: &&Route| self.session(**route).is_some_and(|session| !session.displaced);
+        let waiting: Vec<Route> = work.waiters.iter().filter(listens).copied().collect();
+        if waiting.is_empty() && work.rules.audience == Audience::Principal {
+            return self.reach(&work.requester).into_iter().collect();
+        }
+        waiting
+    }
+
+    pub(super) fn tell_once_more(&mut self, operation: OperationId) {
+        if let Some(at) = self.at(operation) {
+            self.work[at].told += 1;
+        }
     }
 
     fn lend(&mut self, who: &PrincipalId, fresh: Window) -> Window {
@@ -240,12 +365,17 @@ impl Naive {
     }
 
     pub(super) fn undelivered(&mut self, operation: OperationId) {
+        let Some(at) = self.at(operation) else { return };
+        self.work[at].told = self.work[at].told.saturating_sub(1);
         let Some(tell) = self.outcome_tell(operation) else { return };
-        let at = self.at(operation).expect("it has an outcome");
+        if self.work[at].told > 0 || self.work[at].rules.audience == Audience::Waiting {
+            return;
+        }
         if self.mail.iter().any(|mail| mail.operation == operation) {
             return;
         }
-        if let Some(route) = self.reach(None, &self.work[at].requester) {
+        if let Some(route) = self.reach(&self.work[at].requester) {
+            self.tell_once_more(operation);
             return self.tell(route, tell);
         }
         let until = self.now.at.after(self.work[at].rules.owed_for);
@@ -260,7 +390,7 @@ impl Naive {
 
     pub(super) fn mail_row(&self, at: usize, until: Timestamp) -> Option<MailRow> {
         let work = &self.work[at];
-        (work.is_durable() && !work.rules.owed_for.is_zero()).then(|| MailRow {
+        (work.is_durable() && work.is_owed()).then(|| MailRow {
             operation: work.id,
             group: self.group.clone(),
             principal: work.requester.clone(),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use engine::Output;
 use model::Opaque;
 use model::{
-    Absent, Answer, AskId, Capacity, Certainty, DeviceId, FailCause, Happening, Late, Loaded, OperationId,
-    OperationRow, Outcome, PerformerLost, Presence, PrincipalId, Question, Refusal, Reoffer, Repeat, RequestKey,
-    RequesterLost, Role, Route, Rules, Settled, Submit, Taken, Target, Tell, Timestamp, Verdict, Which, Write,
+    Absent, Alert, Answer, AskId, Capacity, Certainty, Compensation, DeviceId, Epoch, FailCause, Found, Happening, Late,
+    Loaded, OperationId, OperationRow, Outcome, OutcomeKind, PerformerLost, Presence, PrincipalId, Question, Refusal,
+    Reoffer, Repeat, RequestKey, RequesterLost, Role, Route, Rules, Settled, Standing, Submit, Taken, Target, Tell,
+    Timestamp, Verdict, Which, Write,
 };
 
 use super::{Mail, Naive, State, Work};
@@ -31,6 +32,7 @@ impl Naive {
                 let told = row.outcome.clone().map(|(outcome, _)| Tell::Outcome {
                     operation: row.id,
                     key: key.clone(),
+                    kind: row.kind.clone(),
                     memo: row.memo.clone(),
                     outcome,
                 });
@@ -45,9 +47,13 @@ impl Naive {
                 Repeat::Join if !same => return self.answer(from, id, refused(Refusal::Conflict)),
                 Repeat::Join => {
                     if let Some(at) = known {
-                        self.work[at].asked_from = Some(from);
+                        self.work[at].waiters.retain(|waiter| *waiter != from);
+                        self.work[at].waiters.push(from);
                     }
                     self.answer(from, id, Tell::Accepted { operation, key: key.clone() });
+                    if self.outcome_tell(operation).is_some() {
+                        self.tell_once_more(operation);
+                    }
                     if let Some(tell) = self.outcome_tell(operation).or(told) {
                         self.tell(from, tell);
                     }
@@ -59,9 +65,18 @@ impl Naive {
         if self.running().count() >= engine::bounds::RUNNING_PER_GROUP {
             return self.answer(from, id, refused(Refusal::Full));
         }
-        let there = self.candidates(&submit.target);
+        let target = self.resolve(submit.target);
+        let there = self.candidates(&target);
         if there.is_empty() && submit.rules.absent == Absent::Refuse {
-            return self.answer(from, id, refused(Refusal::Absent));
+            let why = match &target {
+                Target::Device(name) if !self.devices.iter().any(|device| device.id == *name) => {
+                    let connection = Epoch::parse_connection(name.as_str());
+                    let elsewhere = connection.is_some_and(|(partition, _)| partition != self.partition);
+                    if elsewhere { Refusal::Foreign } else { Refusal::Unknown }
+                }
+                _ => Refusal::Absent,
+            };
+            return self.answer(from, id, refused(why));
         }
         let queues = matches!(submit.rules.capacity, Capacity::Queue(_));
         if !there.is_empty() && !queues && !there.iter().any(|id| self.has_room(id, submit.rules.capacity)) {
@@ -79,19 +94,22 @@ impl Naive {
             kind: submit.kind.clone(),
             key: key.clone(),
             body: submit.body,
-            target: submit.target,
+            target,
             accepted_at: self.now.at,
             deliver_by: submit.deliver_by,
             answer_by: submit.answer_by,
             request: submit.request,
             memo: submit.memo,
             outcome: None,
+            about: None,
+            late: None,
+            compensation: None,
         };
         if submit.rules.durability == model::Durability::Durable {
             self.write(Write::Accepted(Box::new(row.clone())));
         }
         let mut work = Work::from_row(row, submit.rules);
-        work.asked_from = Some(from);
+        work.waiters = vec![from];
         work.restored = false;
         let late = work.answer_by.min(work.deliver_by.unwrap_or(work.answer_by)) <= self.now.at;
         self.work.push(work);
@@ -151,7 +169,7 @@ impl Naive {
             State::Held { .. } => failed(FailCause::PerformerLost),
             State::Offered { .. } => {
                 work.offered_now(now);
-                let (tell, devices) = (work.offer_tell(), sorted(&work.has_it));
+                let (tell, devices) = (work.offer_tell(false), sorted(&work.has_it));
                 for device in devices {
                     if let Some(route) = self.online(&device) {
                         self.tell(route, tell.clone());
@@ -186,27 +204,31 @@ impl Naive {
         let how = outcome.kind();
         let work = &mut self.work[at];
         let forget_at = self.now.at.after(work.rules.remember).max(owed_until);
-        work.state = State::Ended { outcome, forget_at };
+        work.state = State::Ended { outcome, at: self.now.at, forget_at };
         work.request = Opaque::new();
-        let (key, owes, durable) = (work.key.clone(), !work.rules.owed_for.is_zero(), work.is_durable());
-        let (asked_from, requester, had) = (work.asked_from, work.requester.clone(), sorted(&work.has_it));
-        match self.reach(asked_from, &requester) {
-            Some(route) => {
-                let tell = self.outcome_tell(operation).expect("it has one");
-                self.tell(route, tell);
-                if durable && owes {
-                    self.write(Write::Paid { operation });
-                }
-            }
-            None if owes => self.owe(at, owed_until),
-            None => {}
+        let (key, owes, durable) = (work.key.clone(), work.is_owed(), work.is_durable());
+        let (about, had) = (work.about, sorted(&work.has_it));
+        let hearers = self.hearers(at);
+        for route in &hearers {
+            let tell = self.outcome_tell(operation).expect("it has one");
+            self.tell_once_more(operation);
+            self.tell(*route, tell);
+        }
+        match hearers.is_empty() {
+            false if durable && owes => self.write(Write::Paid { operation }),
+            true if owes => self.owe(at, owed_until),
+            _ => {}
         }
         for device in had {
             if let (Some(route), true) = (self.online(&device), by != Some(&device)) {
                 self.tell(route, Tell::Withdrawn { operation, key: key.clone(), how });
             }
+            self.relieved(&device);
         }
         self.happened(Happening::Ended { operation, how });
+        if let (Some(operation), true) = (about, how != OutcomeKind::Completed) {
+            self.happened(Happening::Alert(Alert::NotCompensated { operation }));
+        }
     }
 
     pub(super) fn remember(&mut self, at: usize, until: Timestamp) {
@@ -259,7 +281,7 @@ impl Naive {
             if self.work[at].has_it.contains(&id) || !self.has_room(&id, capacity) {
                 continue;
             }
-            let tell = self.work[at].offer_tell();
+            let tell = self.work[at].offer_tell(false);
             self.tell(route, tell);
             self.work[at].has_it.push(id);
             offered = true;
@@ -282,10 +304,18 @@ impl Naive {
             match work.state {
                 State::Held { started: true, .. } => work.state = State::Started,
                 State::Held { started: false, .. } => work.offered_now(now),
+                State::Waiting if work.inquires() => work.state = State::Offered { again_at: None },
                 _ => {}
             }
-            if matches!(work.state, State::Offered { .. }) && work.rules.reoffer != Reoffer::Never {
-                let tell = work.offer_tell();
+            let (offered, started) =
+                (matches!(work.state, State::Offered { .. }), matches!(work.state, State::Started));
+            let again = match work.rules.reoffer {
+                Reoffer::Never => false,
+                Reoffer::Inquire => offered || started,
+                Reoffer::OnReturn | Reoffer::Every { .. } => offered,
+            };
+            if again {
+                let tell = work.offer_tell(work.inquires());
                 self.tell(route, tell);
             }
         }
@@ -298,6 +328,9 @@ impl Naive {
         if self.work[at].has_it.iter().any(here) {
             return;
         }
+        let away =
+            |id: &DeviceId| self.devices.iter().any(|device| device.id == *id && device.presence == Presence::Away);
+        let may_return = self.work[at].has_it.iter().any(away);
         let now = self.now.at;
         let work = &mut self.work[at];
         let started = match work.state {
@@ -306,19 +339,40 @@ impl Naive {
             _ => return,
         };
         match work.rules.performer_lost {
-            PerformerLost::Fail => {
+            PerformerLost::Hold(longest) if may_return => {
+                work.state = State::Held { until: now.after(longest), started };
+            }
+            PerformerLost::Fail | PerformerLost::Hold(_) => {
                 let (cause, certainty) = (FailCause::PerformerLost, Certainty::Unknown);
                 self.end(operation, Outcome::Failed { cause, certainty, body: Opaque::new() });
             }
-            PerformerLost::Hold(longest) => work.state = State::Held { until: now.after(longest), started },
             PerformerLost::OthersGoOn => {}
         }
     }
 
+    /// After a restart nobody remembers who had it: work that is held for its device is held from now on.
+    pub(super) fn hold_restored(&mut self) {
+        let now = self.now.at;
+        for work in self.work.iter_mut().filter(|work| matches!(work.state, State::Waiting) && work.inquires()) {
+            if let PerformerLost::Hold(longest) = work.rules.performer_lost {
+                work.state = State::Held { until: now.after(longest), started: false };
+            }
+        }
+    }
+
     pub(super) fn performer_answers(&mut self, from: Route, id: AskId, answer: Answer, earlier: Option<OperationRow>) {
+        if let (Which::Key(key), Some(row)) = (&answer.which, &earlier)
+            && self.latest(key).is_none()
+        {
+            self.recall(row);
+        }
         let (found, key) = match &answer.which {
             Which::Id(operation) => (Some(*operation), None),
             Which::Key(key) => (self.latest(key), Some(key.clone())),
+            Which::Compensation(key) => {
+                let making_good = self.work.iter().filter(|work| work.about.is_some() && work.key == *key);
+                (making_good.map(|work| work.id).max(), Some(key.clone()))
+            }
         };
         let parting = self.partings.iter().find(|parting| parting.route == from);
         let device = match self.session(from) {
@@ -328,39 +382,36 @@ impl Naive {
         let Some(device) = device else {
             return self.answer(from, id, Tell::Taken { operation: found, key, taken: Taken::NotYours });
         };
+        let wall = self.now.wall;
+        if let Some(device) = self.devices.iter_mut().find(|known| known.id == device) {
+            device.active = wall;
+        }
         let Some(at) = found.and_then(|operation| self.at(operation)) else {
             let others = |row: &OperationRow| matches!(&row.target, Target::Device(target) if *target != device);
             let how = earlier.as_ref().and_then(|row| row.outcome.as_ref()).map(|(outcome, _)| outcome.kind());
             let taken = if earlier.as_ref().is_some_and(others) { Taken::NotYours } else { Taken::Late(how) };
             return self.answer(from, id, Tell::Taken { operation: earlier.map(|row| row.id), key, taken });
         };
-        let now = self.now.at;
         let work = &mut self.work[at];
         let (operation, key) = (work.id, Some(work.key.clone()));
         let told = |taken| Tell::Taken { operation: Some(operation), key, taken };
-        let meant = !matches!(&work.target, Target::Device(target) if *target != device);
-        if !(work.has_it.contains(&device) || work.restored && meant) {
+        let may_be = match &work.target {
+            Target::Device(target) => *target == device && (work.restored || work.offered_at.is_some()),
+            _ => work.restored,
+        };
+        if !(work.has_it.contains(&device) || may_be) {
             return self.answer(from, id, told(Taken::NotYours));
         }
         match &work.state {
             State::Ended { outcome, .. } => {
                 let how = outcome.kind();
-                let body = match answer.verdict {
-                    Verdict::Started | Verdict::Note(_) => None,
-                    Verdict::Evidence(body)
-                    | Verdict::Completed(body)
-                    | Verdict::Declined(body)
-                    | Verdict::Failed(body) => Some(body),
-                };
-                if let (Some(body), Late::Record, true) = (body, work.rules.late, work.is_durable()) {
-                    self.write(Write::LateAnswer { operation, body, at: now });
-                }
+                self.came_late(at, device, answer.verdict);
                 return self.answer(from, id, told(Taken::Late(Some(how))));
             }
             State::Deciding { .. } => return self.answer(from, id, told(Taken::Deciding)),
             _ => {}
         }
-        if work.restored && !work.has_it.contains(&device) {
+        if !work.has_it.contains(&device) {
             work.has_it.push(device.clone());
             if matches!(work.state, State::Waiting) {
                 work.state = State::Offered { again_at: None };
@@ -369,6 +420,14 @@ impl Naive {
         let outcome = match answer.verdict {
             Verdict::Started => {
                 work.state = State::Started;
+                return self.answer(from, id, told(Taken::Noted));
+            }
+            Verdict::NotStarted => {
+                self.not_started(at, &device);
+                return self.answer(from, id, told(Taken::Noted));
+            }
+            Verdict::Contradiction => {
+                self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
                 return self.answer(from, id, told(Taken::Noted));
             }
             Verdict::Note(note) => {
@@ -389,6 +448,147 @@ impl Naive {
         self.end_by(operation, outcome, Some(&device));
         self.answer(from, id, told(Taken::Ended(how)));
         self.offer_everything();
+    }
+
+    /// The performer certainly did nothing of it; one that said that it had begun is not believed.
+    fn not_started(&mut self, at: usize, device: &DeviceId) {
+        let now = self.now.at;
+        let work = &mut self.work[at];
+        if matches!(work.state, State::Started) {
+            return;
+        }
+        let operation = work.id;
+        work.offered_at.get_or_insert(now);
+        work.has_it.retain(|id| id != device);
+        if matches!(work.target, Target::Device(_)) {
+            work.restored = false;
+        }
+        if work.has_it.is_empty() {
+            work.state = State::Waiting;
+        }
+        self.offer(operation);
+        self.left_alone(operation);
+        self.offer_everything();
+    }
+
+    /// Work that only the store knows is remembered again for a while, when a word about it matters.
+    fn recall(&mut self, row: &OperationRow) {
+        let rules = (self.rules)(&row.kind).filter(|rules| rules.late != Late::Drop && row.outcome.is_some());
+        let Some(rules) = rules else { return };
+        self.work.push(Work::from_row(row.clone(), rules));
+        self.work.sort_by_key(|work| work.id);
+        let at = self.at(row.id).expect("it was just put there");
+        self.remember(at, self.now.at.after(engine::bounds::RECALLED));
+    }
+
+    /// A word about work that has its outcome: on record once, and made good for once where it was done after all.
+    fn came_late(&mut self, at: usize, device: DeviceId, verdict: Verdict) {
+        let now = self.now.at;
+        let work = &mut self.work[at];
+        let operation = work.id;
+        let (done, body) = match verdict {
+            Verdict::Started | Verdict::NotStarted | Verdict::Note(_) => return,
+            Verdict::Contradiction => {
+                return self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
+            }
+            Verdict::Completed(body) => (true, body),
+            Verdict::Evidence(body) | Verdict::Declined(body) | Verdict::Failed(body) => (false, body),
+        };
+        let was_done = matches!(&work.state, State::Ended { outcome, .. } if outcome.kind() == OutcomeKind::Completed);
+        if was_done || !work.is_durable() {
+            return;
+        }
+        let rules = Arc::clone(&work.rules);
+        match &rules.late {
+            Late::Compensate(compensation) if done && !work.made_good => {
+                (work.made_good, work.has_late) = (true, true);
+                self.write(Write::LateAnswer { operation, body: body.clone(), at: now });
+                self.make_good(at, device, compensation, body);
+            }
+            Late::Record | Late::Compensate(_) if !work.has_late => {
+                work.has_late = true;
+                self.write(Write::LateAnswer { operation, body, at: now });
+            }
+            Late::Record | Late::Compensate(_) | Late::Drop => {}
+        }
+    }
+
+    fn make_good(&mut self, at: usize, device: DeviceId, compensation: &Compensation, late: Opaque) {
+        let operation = OperationId::next(self.partition, self.now.at.millis(), self.last_operation);
+        self.last_operation = Some(operation);
+        let first = self.row(&self.work[at]);
+        let row = OperationRow {
+            id: operation,
+            kind: compensation.kind.clone(),
+            target: Target::Device(device),
+            accepted_at: self.now.at,
+            deliver_by: None,
+            answer_by: self.now.at.after(compensation.answer_within),
+            request: late,
+            outcome: None,
+            about: Some(first.id),
+            ..first
+        };
+        self.write(Write::Accepted(Box::new(row.clone())));
+        let mut work = Work::from_row(row, Arc::clone(&compensation.rules));
+        work.restored = false;
+        self.work.push(work);
+        self.happened(Happening::Accepted { operation, kind: compensation.kind.clone() });
+        self.offer(operation);
+    }
+
+    /// What memory has of a piece of work, as a row.
+    fn row(&self, work: &Work) -> OperationRow {
+        let outcome = match &work.state {
+            State::Ended { outcome, at, .. } => Some((outcome.clone(), *at)),
+            _ => None,
+        };
+        OperationRow {
+            id: work.id,
+            group: self.group.clone(),
+            network: work.network.clone(),
+            requester: work.requester.clone(),
+            requester_name: work.requester_name.clone(),
+            dialect: work.dialect,
+            kind: work.kind.clone(),
+            key: work.key.clone(),
+            body: work.body,
+            target: work.target.clone(),
+            accepted_at: work.accepted_at,
+            deliver_by: work.deliver_by,
+            answer_by: work.answer_by,
+            request: work.request.clone(),
+            memo: work.memo.clone(),
+            outcome,
+            about: work.about,
+            late: None,
+            compensation: None,
+        }
+    }
+
+    pub(super) fn look(&mut self, from: Route, id: AskId, key: &RequestKey, earlier: Option<OperationRow>) {
+        let known = self.latest(key).and_then(|operation| self.at(operation)).map(|at| &self.work[at]);
+        let newest = known.map(|work| work.id).max(earlier.as_ref().map(|row| row.id));
+        let Some(newest) = newest else { return self.answer(from, id, Tell::Found(None)) };
+        let known = known.filter(|work| work.id == newest);
+        let stored = earlier.filter(|row| row.id == newest);
+        let standing = match known.map(|work| &work.state) {
+            Some(State::Waiting | State::Orphaned) => Standing::Waiting,
+            Some(State::Offered { .. } | State::Started | State::Deciding { .. }) => Standing::Offered,
+            Some(State::Held { .. }) => Standing::Held,
+            Some(State::Ended { .. }) => Standing::Ended,
+            None if stored.as_ref().is_some_and(|row| row.outcome.is_some()) => Standing::Ended,
+            None => Standing::Waiting,
+        };
+        let memory = known.map(|work| self.row(work));
+        let outcome = memory.as_ref().and_then(|row| row.outcome.clone());
+        let mut row = stored.or(memory).expect("one of the two is the newest");
+        row.outcome = outcome.or(row.outcome);
+        if let Some(work) = self.work.iter().filter(|work| work.about == Some(newest)).max_by_key(|work| work.id) {
+            let ended = self.row(work).outcome.map(|(outcome, at)| (outcome.kind(), at));
+            row.compensation = Some((work.id, ended));
+        }
+        self.answer(from, id, Tell::Found(Some(Box::new(Found { row, standing }))));
     }
 
     fn decide(&mut self, at: usize, from: Route, ask: AskId, device: DeviceId, evidence: Opaque) {
@@ -449,7 +649,8 @@ impl Naive {
     fn progress(&mut self, at: usize, note: Opaque) {
         let work = &self.work[at];
         let (operation, key, memo) = (work.id, work.key.clone(), work.memo.clone());
-        if let Some(route) = self.reach(work.asked_from, &work.requester) {
+        for route in self.hearers(at) {
+            let (key, memo, note) = (key.clone(), memo.clone(), note.clone());
             self.tell(route, Tell::Progress { operation, key, memo, note });
         }
     }
@@ -457,14 +658,14 @@ impl Naive {
     pub(super) fn outcome_tell(&self, operation: OperationId) -> Option<Tell> {
         let work = &self.work[self.at(operation)?];
         let State::Ended { outcome, .. } = &work.state else { return None };
-        let (key, memo, outcome) = (work.key.clone(), work.memo.clone(), outcome.clone());
-        Some(Tell::Outcome { operation, key, memo, outcome })
+        let (key, kind, memo) = (work.key.clone(), work.kind.clone(), work.memo.clone());
+        Some(Tell::Outcome { operation, key, kind, memo, outcome: outcome.clone() })
     }
 
-    pub(super) fn restore(&mut self, loaded: Loaded, rules: impl Fn(&str) -> Option<Arc<Rules>>) {
+    pub(super) fn restore(&mut self, loaded: Loaded) {
         for row in loaded.operations {
             self.last_operation = self.last_operation.max(Some(row.id));
-            let known = rules(&row.kind);
+            let known = (self.rules)(&row.kind);
             let orphan = known.is_none();
             let mut work = Work::from_row(row, known.unwrap_or_else(orphan_rules));
             if orphan && work.is_running() {
@@ -487,12 +688,16 @@ impl Naive {
 impl Work {
     fn from_row(row: OperationRow, rules: Arc<Rules>) -> Self {
         let state = match row.outcome {
-            Some((outcome, at)) => State::Ended { outcome, forget_at: at.after(rules.remember.max(rules.owed_for)) },
+            Some((outcome, at)) => {
+                State::Ended { outcome, at, forget_at: at.after(rules.remember.max(rules.owed_for)) }
+            }
             None => State::Waiting,
         };
         Self {
             id: row.id,
             key: row.key,
+            kind: row.kind,
+            about: row.about,
             body: row.body,
             dialect: row.dialect,
             network: row.network,
@@ -505,7 +710,10 @@ impl Work {
             answer_by: row.answer_by,
             request: row.request,
             memo: row.memo,
-            asked_from: None,
+            waiters: Vec::new(),
+            told: 0,
+            has_late: row.late.is_some(),
+            made_good: row.compensation.is_some(),
             has_it: Vec::new(),
             offered_at: None,
             restored: true,
@@ -520,15 +728,21 @@ impl Work {
             Reoffer::Every { pause, until } => {
                 Some(now.after(pause.max(engine::bounds::REOFFER_PAUSE_LEAST))).filter(|at| *at <= first.after(until))
             }
-            Reoffer::Never | Reoffer::OnReturn => None,
+            Reoffer::Never | Reoffer::OnReturn | Reoffer::Inquire => None,
         };
         self.state = State::Offered { again_at };
     }
 
-    fn offer_tell(&self) -> Tell {
+    pub(super) fn inquires(&self) -> bool {
+        self.rules.reoffer == Reoffer::Inquire
+    }
+
+    fn offer_tell(&self, inquiry: bool) -> Tell {
         Tell::Offer {
             operation: self.id,
             key: self.key.clone(),
+            kind: self.kind.clone(),
+            inquiry,
             from: self.requester_name.clone(),
             request: self.request.clone(),
             answer_by: self.answer_by,
@@ -551,6 +765,7 @@ fn orphan_rules() -> Arc<Rules> {
         repeat: Repeat::Refuse,
         reoffer: Reoffer::Never,
         late: Late::Record,
+        audience: model::Audience::Principal,
         durability: model::Durability::Durable,
         remember: engine::bounds::ORPHAN_OWED_FOR,
         owed_for: engine::bounds::ORPHAN_OWED_FOR,
