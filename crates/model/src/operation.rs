@@ -24,6 +24,30 @@ pub enum FailCause {
     Service,
 }
 
+impl Certainty {
+    /// The word in the store and in ledgers.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NotDelivered => "not_delivered",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl FailCause {
+    /// The word in the store and in ledgers.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::PerformerLost => "performer_lost",
+            Self::Performer => "performer",
+            Self::Absent => "absent",
+            Self::Service => "service",
+        }
+    }
+}
+
 /// The one outcome of an operation. `body` is the dialect's own bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

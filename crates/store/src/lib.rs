@@ -15,8 +15,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, DeviceRow, GroupId, Loaded, Member, MemberId, Money, NetworkId,
-    Opaque, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Wall,
+    Commit, CommitError, Credential, CredentialId, DeviceId, DeviceRow, Dialect, GroupId, Loaded, Member, MemberId,
+    Money, NetworkId, Opaque, OperationId, OperationRow, Partition, RequestKey, Settled, Target, Timestamp, Wall,
 };
 
 pub use memory::Memory;
@@ -109,6 +109,13 @@ pub trait Store: Send {
 
 /// What operators and checks may look at beside what the gateway needs.
 pub trait Inspect: Store {
+    /// The operations after `after` that a filter lets pass, oldest first, at most `most`: a page of the ledger.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn ledger(&self, after: Option<OperationId>, most: usize, filter: &Filter)
+    -> Result<Vec<OperationRow>, StoreError>;
+
     /// The devices of a group that ever had a session, by name.
     ///
     /// # Errors
@@ -126,6 +133,39 @@ pub trait Inspect: Store {
     /// # Errors
     /// [`StoreError`].
     fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+}
+
+/// Which operations somebody wants to see; what is none lets everything pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this protocol.
+    pub dialect: Option<Dialect>,
+    /// Of a group of this name, as its dialect knows it.
+    pub group: Option<Box<str>>,
+    /// For this device and no other.
+    pub device: Option<DeviceId>,
+    /// Asked for under this key.
+    pub key: Option<RequestKey>,
+    /// Accepted then or later.
+    pub since: Option<Timestamp>,
+    /// Accepted before then.
+    pub until: Option<Timestamp>,
+    /// Work that makes good for other work too, and not only what requesters asked for.
+    pub with_compensations: bool,
+}
+
+impl Filter {
+    /// Whether an operation passes.
+    fn passes(&self, row: &OperationRow) -> bool {
+        let is_for = |device: &DeviceId| matches!(&row.target, Target::Device(target) if target == device);
+        self.dialect.is_none_or(|dialect| row.dialect == dialect)
+            && self.group.as_deref().is_none_or(|group| row.group.name() == group)
+            && self.device.as_ref().is_none_or(is_for)
+            && self.key.as_ref().is_none_or(|key| row.key == *key)
+            && self.since.is_none_or(|since| row.accepted_at >= since)
+            && self.until.is_none_or(|until| row.accepted_at < until)
+            && (self.with_compensations || row.about.is_none())
+    }
 }
 
 /// An answer that came after the outcome.

@@ -11,7 +11,7 @@ use model::{
 };
 
 use crate::refusal::{self, Refusal};
-use crate::{Account, Inspect, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError};
+use crate::{Account, Filter, Inspect, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError};
 
 /// A store in memory. A clone is another handle on the same data: keep one, drop the other, and the data
 /// has survived a restart.
@@ -212,6 +212,17 @@ impl Store for Memory {
 }
 
 impl Inspect for Memory {
+    fn ledger(
+        &self,
+        after: Option<OperationId>,
+        most: usize,
+        filter: &Filter,
+    ) -> Result<Vec<OperationRow>, StoreError> {
+        let state = self.state();
+        let later = state.operations.rows.values().filter(|row| after.is_none_or(|after| row.id > after));
+        Ok(later.filter(|row| filter.passes(row)).take(most).map(|row| state.whole(row)).collect())
+    }
+
     fn devices(&self, group: &GroupId) -> Result<Vec<DeviceRow>, StoreError> {
         Ok(self.state().devices.rows.values().filter(|row| row.group == *group).cloned().collect())
     }

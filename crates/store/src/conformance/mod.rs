@@ -66,6 +66,8 @@ on_both! {
         the_first_outcome_wins
         the_newest_operation_under_a_key_is_found
         operations_come_oldest_first_and_a_few_at_a_time
+        a_ledger_is_read_a_page_at_a_time
+        a_ledger_shows_what_a_filter_lets_pass
         a_new_owner_starts_from_what_runs_is_recent_or_is_owed
         a_load_gives_each_partition_its_own
         fences_rise_with_every_load_and_shut_out_older_owners

@@ -1,13 +1,14 @@
 //! Operations, fences, mail, late answers and devices.
 
 use model::{
-    Certainty, CommitError, DeviceId, FailCause, Fence, Opaque, OperationRow, Outcome, OutcomeKind, Target, Write,
+    Certainty, CommitError, DeviceId, Dialect, FailCause, Fence, GroupId, Opaque, OperationId, OperationRow, Outcome,
+    OutcomeKind, Partition, Target, Write,
 };
 
 use super::Place;
 use super::given::*;
 use crate::sqlite::WRITES_PER_TRANSACTION;
-use crate::{Inspect, LATE_ANSWERS_PER_OPERATION};
+use crate::{Filter, Inspect, LATE_ANSWERS_PER_OPERATION};
 
 pub(crate) fn what_is_accepted_is_there_as_it_was(place: &impl Place) {
     let mut store = place.open();
@@ -97,6 +98,65 @@ pub(crate) fn operations_come_oldest_first_and_a_few_at_a_time(place: &impl Plac
     assert_eq!(listed(Some(id(1, 3)), 3), [id(2, 4)]);
     assert_eq!(listed(Some(id(2, 4)), 3), []);
     assert_eq!(listed(None, 0), []);
+}
+
+pub(crate) fn a_ledger_is_read_a_page_at_a_time(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    write(&mut *store, 1, fence, (0..7).map(|n| accepted(1, n)).collect());
+    write(&mut *store, 2, fence, vec![accepted(2, 3), ended(2, 3, completed("done")), late(2, 3, "again", 9)]);
+    let (mut pages, mut rows, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = store.ledger(after, 3, &Filter::default()).unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        pages.push(page.len());
+        rows.extend(page);
+    }
+    assert_eq!(pages, [3, 3, 2]);
+    assert_eq!(rows, store.operations(None, 100).unwrap(), "whole rows, in order");
+    assert_eq!(store.ledger(None, 0, &Filter::default()).unwrap(), []);
+}
+
+pub(crate) fn a_ledger_shows_what_a_filter_lets_pass(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let device = DeviceId::parse("lane 'ü'").unwrap();
+    let aimed = OperationRow { target: Target::Device(device.clone()), ..work(1, 2) };
+    let named = OperationRow { target: Target::Serving("lane 'ü'".into()), ..work(1, 3) };
+    let modulus = OperationRow { dialect: Dialect::Modulus, ..work(1, 4) };
+    let rows = [work(1, 1), aimed, named, modulus, good_for(1, 5, 1)];
+    write(&mut *store, 1, fence, rows.into_iter().map(|row| Write::Accepted(Box::new(row))).collect());
+    write(&mut *store, 2, fence, vec![accepted(2, 6)]);
+    let shown = |filter: Filter| -> Vec<u64> {
+        let rows = store.ledger(None, 100, &filter).unwrap();
+        rows.iter().map(|row| row.accepted_at.since(at(0)).as_secs()).collect()
+    };
+    let all = Filter::default;
+    assert_eq!(shown(all()), [1, 2, 3, 4, 6]);
+    assert_eq!(shown(Filter { with_compensations: true, ..all() }), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(shown(Filter { dialect: Some(Dialect::Modulus), ..all() }), [4]);
+    assert_eq!(shown(Filter { device: Some(device.clone()), ..all() }), [2]);
+    assert_eq!(shown(Filter { key: Some(key("key-1")), ..all() }), [1]);
+    assert_eq!(shown(Filter { key: Some(key("key-1")), with_compensations: true, ..all() }), [1, 5]);
+    assert_eq!(shown(Filter { group: Some(shop(2).name().into()), ..all() }), [6]);
+    assert_eq!(shown(Filter { since: Some(at(3)), until: Some(at(6)), ..all() }), [3, 4]);
+    assert!(
+        shown(Filter { dialect: Some(Dialect::Boop), device: Some(device), until: Some(at(2)), ..all() }).is_empty()
+    );
+    let slashed = GroupId::of(Dialect::Boop, "north/1").unwrap();
+    let row = OperationRow { id: OperationId::next(Partition::of(&slashed), START + 9, None), ..work(1, 9) };
+    let commit_of = |fence| model::Commit {
+        partition: Partition::of(&slashed),
+        fence,
+        batch: 1,
+        writes: vec![Write::Accepted(Box::new(OperationRow { group: slashed.clone(), ..row }))],
+        settles: Vec::new(),
+    };
+    let fence = store.load(&[Partition::of(&slashed)], at(0)).unwrap()[0].fence;
+    assert_eq!(commit(&mut *store, commit_of(fence)), Ok(vec![]));
+    let named = |name: &str| store.ledger(None, 9, &Filter { group: Some(name.into()), ..all() }).unwrap().len();
+    assert_eq!((named("north/1"), named("1"), named("boop/north/1")), (1, 0, 0));
 }
 
 pub(crate) fn a_new_owner_starts_from_what_runs_is_recent_or_is_owed(place: &impl Place) {

@@ -123,8 +123,8 @@ impl<'a> OutcomeColumns<'a> {
         };
         Self {
             outcome: outcome.kind().label(),
-            cause: cause.map(cause_name),
-            certainty: certainty.map(certainty_name),
+            cause: cause.map(FailCause::label),
+            certainty: certainty.map(Certainty::label),
             answer,
         }
     }
@@ -147,28 +147,12 @@ pub(super) fn outcome(
     }
 }
 
-const fn cause_name(cause: FailCause) -> &'static str {
-    match cause {
-        FailCause::PerformerLost => "performer_lost",
-        FailCause::Performer => "performer",
-        FailCause::Absent => "absent",
-        FailCause::Service => "service",
-    }
-}
-
 pub(super) fn parse_cause(text: &str) -> Option<FailCause> {
     [FailCause::PerformerLost, FailCause::Performer, FailCause::Absent, FailCause::Service]
         .into_iter()
-        .find(|cause| cause_name(*cause) == text)
-}
-
-const fn certainty_name(certainty: Certainty) -> &'static str {
-    match certainty {
-        Certainty::NotDelivered => "not_delivered",
-        Certainty::Unknown => "unknown",
-    }
+        .find(|cause| cause.label() == text)
 }
 
 pub(super) fn parse_certainty(text: &str) -> Option<Certainty> {
-    [Certainty::NotDelivered, Certainty::Unknown].into_iter().find(|certainty| certainty_name(*certainty) == text)
+    [Certainty::NotDelivered, Certainty::Unknown].into_iter().find(|certainty| certainty.label() == text)
 }

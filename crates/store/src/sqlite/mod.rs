@@ -32,7 +32,7 @@ use model::{
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
-use crate::{Account, Inspect, LateAnswer, Store, StoreError};
+use crate::{Account, Filter, Inspect, LateAnswer, Store, StoreError};
 use checkpoint::Checkpoints;
 use fault::Fault;
 
@@ -162,6 +162,19 @@ impl Reader {
     pub fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
         Ok(operation::list(&self.db, after, limit)?)
     }
+
+    /// The operations after `after` that a filter lets pass, oldest first, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn ledger(
+        &self,
+        after: Option<OperationId>,
+        most: usize,
+        filter: &Filter,
+    ) -> Result<Vec<OperationRow>, StoreError> {
+        Ok(operation::ledger(&self.db, after, most, filter)?)
+    }
 }
 
 impl Store for Sqlite {
@@ -247,6 +260,15 @@ impl Store for Sqlite {
 }
 
 impl Inspect for Sqlite {
+    fn ledger(
+        &self,
+        after: Option<OperationId>,
+        most: usize,
+        filter: &Filter,
+    ) -> Result<Vec<OperationRow>, StoreError> {
+        Ok(operation::ledger(&self.db, after, most, filter)?)
+    }
+
     fn devices(&self, group: &GroupId) -> Result<Vec<DeviceRow>, StoreError> {
         Ok(mail::devices(&self.db, group)?)
     }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row, params};
 use super::column::{self, OutcomeColumns, get, named, named_if_any};
 use super::fault::Fault;
 use crate::refusal::Refusal;
-use crate::{LATE_ANSWERS_PER_OPERATION, LateAnswer};
+use crate::{Filter, LATE_ANSWERS_PER_OPERATION, LateAnswer};
 
 /// Writes an accepted operation; one that is there stays as it is.
 pub(super) fn accept(db: &Connection, row: &OperationRow) -> Result<(), Fault> {
@@ -187,6 +187,42 @@ pub(super) fn list(db: &Connection, after: Option<OperationId>, limit: usize) ->
     read_all(db, SQL, params![after.map_or(-1, id), limit])
 }
 
+/// Those after one that a filter lets pass, oldest first: one walk along the ids, a page at a time.
+pub(super) fn ledger(
+    db: &Connection,
+    after: Option<OperationId>,
+    most: usize,
+    filter: &Filter,
+) -> Result<Vec<OperationRow>, Fault> {
+    const SQL: &str = select!(
+        "o.id > ?1
+            AND (?2 IS NULL OR o.dialect = ?2)
+            AND (?3 IS NULL OR substr(o.group_name, instr(o.group_name, '/') + 1) = ?3)
+            AND (?4 IS NULL OR (o.target = 'device' AND o.target_name = ?4))
+            AND (?5 IS NULL OR o.request_key = ?5)
+            AND (?6 IS NULL OR o.accepted_at >= ?6)
+            AND (?7 IS NULL OR o.accepted_at < ?7)
+            AND (?8 OR o.about IS NULL)
+        ORDER BY o.id LIMIT ?9"
+    );
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    read_all(
+        db,
+        SQL,
+        params![
+            after.map_or(-1, id),
+            filter.dialect.map(Dialect::name),
+            filter.group,
+            filter.device.as_ref().map(DeviceId::as_str),
+            filter.key.as_ref().map(RequestKey::as_str),
+            filter.since.map(column::millis),
+            filter.until.map(column::millis),
+            filter.with_compensations,
+            most,
+        ],
+    )
+}
+
 /// Runs in [`load`]: `?1` has one byte per partition, so that one pass serves any number of them.
 pub(super) const LOAD: &str = select!(
     "o.id IN (
@@ -268,7 +304,10 @@ fn read_late(row: &Row<'_>) -> Result<Option<(Opaque, Timestamp)>, Fault> {
     Ok(body.zip(column::timestamp_if_any(row, 23, "late_answers.at")?))
 }
 
-fn read_compensation(row: &Row<'_>) -> Result<Option<(OperationId, Option<(OutcomeKind, Timestamp)>)>, Fault> {
+/// Which work makes good, and how and when it ended.
+type Compensation = (OperationId, Option<(OutcomeKind, Timestamp)>);
+
+fn read_compensation(row: &Row<'_>) -> Result<Option<Compensation>, Fault> {
     let good = get::<Option<u64>>(row, 24, "operations.id")?.map(OperationId::from_number);
     let kind = named_if_any(row, 25, "operations.outcome", column::parse_kind)?;
     let ended_at = column::timestamp_if_any(row, 26, "operations.ended_at")?;
