@@ -1,6 +1,7 @@
 //! The vendors' protocols, one folder each, all of the same shape: frames in, asks out; tells in, frames out.
 
 pub mod boop;
+pub mod ledger;
 pub mod modulus;
 
 use std::sync::Arc;

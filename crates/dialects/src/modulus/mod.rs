@@ -37,6 +37,7 @@ mod call;
 mod choices;
 mod codes;
 mod connection;
+mod ledger;
 mod manners;
 mod performer;
 mod requester;
@@ -48,6 +49,7 @@ pub use call::Call;
 pub use choices::Choices;
 pub use codes::Code;
 pub use connection::Connection;
+pub(crate) use ledger::entry;
 pub use rules::{Kind, rules};
 
 use model::{Dialect, Request};

@@ -205,6 +205,11 @@ impl Memo {
         serde_json::from_slice(bytes).ok().filter(|memo: &Self| memo.v == Self::VERSION)
     }
 
+    /// How much was asked for, as it was written, and of which currency.
+    pub(crate) fn money(&self) -> (&str, &str) {
+        (self.amount.get(), &self.currency)
+    }
+
     /// The `PaymentResponse` of a payment no terminal gave an answer to.
     pub(crate) fn failed(&self, key: &RequestKey, code: &str, text: &str, wall: Wall) -> Box<RawValue> {
         #[derive(Serialize)]
