@@ -216,9 +216,9 @@ impl Group {
         }
         let taken = match &work.state {
             State::Ended { outcome, .. } => {
-                let how = outcome.kind();
-                self.came_late(turn, operation, &device, answer.verdict);
-                Taken::Late(Some(how))
+                let taken = Taken::Late(Some(outcome.kind()));
+                turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken });
+                return self.came_late(turn, operation, &device, answer.verdict);
             }
             State::Settling { .. } => Taken::Deciding,
             State::Waiting | State::Offered { .. } | State::Started | State::Held { .. } | State::Orphaned => {
@@ -409,8 +409,8 @@ impl Group {
                 return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
             }
             Verdict::NotStarted => {
-                let taken = self.not_started(turn, operation, &device);
-                return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken });
+                turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
+                return self.not_started(turn, operation, &device);
             }
             Verdict::Contradiction => {
                 self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
@@ -436,11 +436,11 @@ impl Group {
     }
 
     /// The performer certainly did nothing of it: it is given again while that is in time.
-    fn not_started(&mut self, turn: &mut Turn<'_>, operation: OperationId, device: &DeviceId) -> Taken {
-        let Some(work) = self.operations.get_mut(&operation) else { return Taken::Late(None) };
+    fn not_started(&mut self, turn: &mut Turn<'_>, operation: OperationId, device: &DeviceId) {
+        let Some(work) = self.operations.get_mut(&operation) else { return };
         if matches!(work.state, State::Started) {
             // It said before that it had begun: of the two words the first is the careful one.
-            return Taken::Noted;
+            return;
         }
         work.offered_at.get_or_insert(turn.now.at);
         work.offered.remove(device);
@@ -455,7 +455,6 @@ impl Group {
         self.arm(turn.timers, operation);
         self.left_alone(turn, operation);
         self.offer_short(turn);
-        Taken::Noted
     }
 
     /// Hands an answer to the dialect's service; the performer hears what became of it afterwards.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use engine::{Input, Output, Partition};
 use model::Opaque;
 use model::{
-    Admit, Answer, Ask, AskId, CredentialId, DeviceId, DeviceRow, Dialect, Digest, Epoch, Fence, GroupId, Hears, Loaded,
-    MailRow, NetworkId, Now, OperationId, OperationRow, Outcome, Permissions, Position, Principal, PrincipalId,
+    Admit, Answer, Ask, AskId, CredentialId, DeviceId, DeviceRow, Dialect, Digest, Epoch, Fence, GroupId, Hears,
+    Loaded, MailRow, NetworkId, Now, OperationId, OperationRow, Outcome, Permissions, Position, Principal, PrincipalId,
     RequestKey, Role, Route, Settled, Submit, Takeover, Tell, Timestamp, Verdict, Which, Window, Write,
 };
 

@@ -1,16 +1,20 @@
 //! What a partition does, told as stories: a scene, one act, and the complete list of what follows.
 
 mod admission;
+mod amends;
 mod bounds;
 mod deciding;
 mod ending;
 mod events;
+mod inquiries;
+mod lists;
 mod losses;
 mod mailbox;
 mod presence;
 mod repeats;
 mod restart;
 mod targets;
+mod waiting;
 mod windows;
 
 #[path = "../support/mod.rs"]

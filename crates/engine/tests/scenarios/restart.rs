@@ -228,7 +228,7 @@ fn work_of_a_kind_nobody_knows_any_more_fails_and_is_owed() {
     world.submit("till", Work::new("k1").kind("old trick"));
     world.submit("till", Work::new("k2").kind("old trick"));
     world.answer("reader", "k2", completed("seen"));
-    world.kinds.clear();
+    world.forget_kinds();
     then(
         world.restart(),
         &["write ended k1 failed service unknown -", "write owed k1 to shop until +86400s", "event 1 ended k1 failed"],

@@ -7,7 +7,7 @@ mod people;
 pub(crate) use people::{Person, Work, admin, caller, key, nameless, payment, performer, requester};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{Input, Output, Partition};
@@ -30,6 +30,9 @@ pub(crate) const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// The kinds of work the dialect knows.
+type Kinds = Arc<Mutex<BTreeMap<Box<str>, Arc<Rules>>>>;
+
 /// One partition and everything around it.
 pub(crate) struct World {
     pub(crate) partition: Partition,
@@ -39,7 +42,7 @@ pub(crate) struct World {
     gone: BTreeSet<Route>,
     open: BTreeMap<(Route, AskId), &'static str>,
     asks: u32,
-    pub(crate) kinds: BTreeMap<Box<str>, Arc<Rules>>,
+    kinds: Kinds,
     pub(crate) rows: BTreeMap<OperationId, OperationRow>,
     pub(crate) mail: Vec<MailRow>,
     pub(crate) seen: BTreeMap<DeviceId, DeviceRow>,
@@ -53,7 +56,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let partition = Partition::new(loaded(1), Arc::new(|_, _| None));
+        let kinds = Kinds::default();
+        let partition = Partition::new(loaded(1), rulebook(&kinds));
         Self {
             partition,
             fence: 1,
@@ -62,7 +66,7 @@ impl World {
             gone: BTreeSet::new(),
             open: BTreeMap::new(),
             asks: 0,
-            kinds: BTreeMap::new(),
+            kinds,
             rows: BTreeMap::new(),
             mail: Vec::new(),
             seen: BTreeMap::new(),
@@ -209,14 +213,13 @@ impl World {
     /// The process dies, and a new owner starts from what was written.
     pub(crate) fn restart(&mut self) -> Vec<String> {
         self.fence += 1;
-        let kinds = self.kinds.clone();
         let loaded = Loaded {
             operations: self.rows.values().map(|row| self.stored(row)).collect(),
             mail: self.mail.clone(),
             devices: self.seen.values().cloned().collect(),
             ..loaded(self.fence)
         };
-        self.partition = Partition::new(loaded, Arc::new(move |_, kind| kinds.get(kind).cloned()));
+        self.partition = Partition::new(loaded, rulebook(&self.kinds));
         self.gone.extend(self.names.values());
         self.open.clear();
         self.settles.clear();
@@ -320,9 +323,14 @@ impl World {
         }
     }
 
+    /// The dialect knows no kind of work any more.
+    pub(crate) fn forget_kinds(&mut self) {
+        self.kinds.lock().expect(WHOLE).clear();
+    }
+
     /// The dialect knows the kind from now on, and the kind of what makes good for it.
     fn learn_kind(&mut self, kind: &str, rules: &Arc<Rules>) {
-        self.kinds.insert(kind.into(), Arc::clone(rules));
+        self.kinds.lock().expect(WHOLE).insert(kind.into(), Arc::clone(rules));
         if let Late::Compensate(compensation) = &rules.late {
             self.learn_kind(&compensation.kind, &compensation.rules);
         }
@@ -340,6 +348,13 @@ impl World {
 /// The group everybody is in.
 pub(crate) fn group() -> GroupId {
     GroupId::parse("shop").expect("a good name")
+}
+
+const WHOLE: &str = "nobody panics while it holds the kinds";
+
+fn rulebook(kinds: &Kinds) -> engine::Rulebook {
+    let kinds = Arc::clone(kinds);
+    Arc::new(move |_, kind| kinds.lock().expect(WHOLE).get(kind).cloned())
 }
 
 /// What the owner of an empty store starts from.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use engine::Output;
 use model::Opaque;
 use model::{
-    Absent, Alert, Answer, AskId, Capacity, Certainty, Compensation, DeviceId, Epoch, FailCause, Found, Happening, Late,
-    Loaded, OperationId, OperationRow, Outcome, OutcomeKind, PerformerLost, Presence, PrincipalId, Question, Refusal,
-    Reoffer, Repeat, RequestKey, RequesterLost, Role, Route, Rules, Settled, Standing, Submit, Taken, Target, Tell,
-    Timestamp, Verdict, Which, Write,
+    Absent, Alert, Answer, AskId, Capacity, Certainty, Compensation, DeviceId, Epoch, FailCause, Found, Happening,
+    Late, Loaded, OperationId, OperationRow, Outcome, OutcomeKind, PerformerLost, Presence, PrincipalId, Question,
+    Refusal, Reoffer, Repeat, RequestKey, RequesterLost, Role, Route, Rules, Settled, Standing, Submit, Taken, Target,
+    Tell, Timestamp, Verdict, Which, Write,
 };
 
 use super::{Mail, Naive, State, Work};
@@ -405,8 +405,8 @@ impl Naive {
         match &work.state {
             State::Ended { outcome, .. } => {
                 let how = outcome.kind();
-                self.came_late(at, device, answer.verdict);
-                return self.answer(from, id, told(Taken::Late(Some(how))));
+                self.answer(from, id, told(Taken::Late(Some(how))));
+                return self.came_late(at, device, answer.verdict);
             }
             State::Deciding { .. } => return self.answer(from, id, told(Taken::Deciding)),
             _ => {}
@@ -423,8 +423,8 @@ impl Naive {
                 return self.answer(from, id, told(Taken::Noted));
             }
             Verdict::NotStarted => {
-                self.not_started(at, &device);
-                return self.answer(from, id, told(Taken::Noted));
+                self.answer(from, id, told(Taken::Noted));
+                return self.not_started(at, &device);
             }
             Verdict::Contradiction => {
                 self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
