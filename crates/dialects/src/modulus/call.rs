@@ -110,6 +110,10 @@ impl Call {
         let Some(key) = request.header("x-api-key").filter(|key| !key.is_empty()) else {
             return self.error(now, Code::Unauthorized, About::default(), out);
         };
+        if request.header("x-timestamp").is_none() || request.header("x-signature").is_none() {
+            let about = About { text: Some("x-timestamp and x-signature are required"), ..About::default() };
+            return self.error(now, Code::Unauthorized, about, out);
+        }
         let Signed { at, proof } = signed(request);
         let asks = Asks {
             wish: http::wish(&request.method, &request.path),

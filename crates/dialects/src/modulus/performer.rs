@@ -341,7 +341,12 @@ impl Performer {
         if let (Taken::Ended(_) | Taken::Late(_), Some(operation)) = (taken, operation) {
             self.over(operation);
         }
-        send(terminal::ack(&asked.key, result, asked.message, now.wall), out);
+        let message = match taken {
+            Taken::NotYours => Some("it was not offered to this terminal"),
+            Taken::Noted => asked.message,
+            Taken::Ended(_) | Taken::Late(_) | Taken::Again | Taken::Deciding => None,
+        };
+        send(terminal::ack(&asked.key, result, message, now.wall), out);
     }
 
     // Helpers.

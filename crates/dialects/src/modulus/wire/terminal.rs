@@ -227,8 +227,9 @@ pub(crate) const fn taken(taken: Taken) -> &'static str {
     match taken {
         Taken::Ended(_) => "accepted",
         Taken::Noted | Taken::Again | Taken::Deciding => "pending",
-        Taken::Late(_) => "late",
-        Taken::NotYours => "unknown",
+        Taken::Late(Some(_)) => "late",
+        Taken::Late(None) => "unknown",
+        Taken::NotYours => "rejected",
     }
 }
 
