@@ -96,15 +96,17 @@ impl Group {
         self.keys.range(bound(0)..=bound(u64::MAX)).next_back().map(|(_, operation)| *operation)
     }
 
-    /// The sessions news of a piece of work go to: those that wait for it, or else its principal's newest.
+    /// The sessions news of a piece of work go to: those that wait for it; and its principal's newest, unless one of
+    /// those hears for the principal.
     pub(crate) fn hearers(&self, operation: OperationId) -> Vec<Route> {
         let Some(work) = self.operations.get(&operation) else { return Vec::new() };
         let listens = |route: &&Route| self.sessions.get(*route).is_some_and(|session| !session.displaced);
-        let waiting: Vec<Route> = work.waiters.iter().filter(listens).copied().collect();
-        match work.rules.audience {
-            Audience::Principal if waiting.is_empty() => self.reach(&work.requester).into_iter().collect(),
-            Audience::Principal | Audience::Waiting => waiting,
+        let mut hearers: Vec<Route> = work.waiters.iter().filter(listens).copied().collect();
+        let hears = |route: &Route| self.sessions.get(route).is_some_and(|session| session.hears_for());
+        if work.rules.audience == Audience::Principal && !hearers.iter().any(hears) {
+            hearers.extend(self.reach(&work.requester));
         }
+        hearers
     }
 
     /// The newest session that hears a principal's news.

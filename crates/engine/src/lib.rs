@@ -306,7 +306,7 @@ mod tests {
         let sizes = [
             ("session", size_of::<crate::group::Session>(), 96),
             ("device", size_of::<crate::presence::Device>(), 112),
-            ("operation", size_of::<crate::operation::Operation>(), 384),
+            ("operation", size_of::<crate::operation::Operation>(), 400),
             ("timer", size_of::<crate::timers::Timer>(), 40),
         ];
         for (row, size, most) in sizes {

@@ -296,15 +296,19 @@ impl Naive {
         self.sessions.iter().filter(hears).max_by_key(|session| session.epoch).map(|session| session.route)
     }
 
-    /// The sessions news of work go to: those that wait for it, or else its requester's newest.
+    /// The sessions news of work go to: those that wait for it, and its requester's newest if none of them is a till.
     pub(super) fn hearers(&self, at: usize) -> Vec<Route> {
         let work = &self.work[at];
         let listens = |route: &&Route| self.session(**route).is_some_and(|session| !session.displaced);
-        let waiting: Vec<Route> = work.waiters.iter().filter(listens).copied().collect();
-        if waiting.is_empty() && work.rules.audience == Audience::Principal {
-            return self.reach(&work.requester).into_iter().collect();
+        let mut hearers: Vec<Route> = work.waiters.iter().filter(listens).copied().collect();
+        let is_till = |route: &Route| {
+            let session = self.session(*route);
+            session.is_some_and(|session| session.role == Role::Requester && session.hears == Hears::Principal)
+        };
+        if work.rules.audience == Audience::Principal && !hearers.iter().any(is_till) {
+            hearers.extend(self.reach(&work.requester));
         }
-        waiting
+        hearers
     }
 
     pub(super) fn tell_once_more(&mut self, operation: OperationId) {
