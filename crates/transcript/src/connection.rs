@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use dialects::Way;
 use model::{CloseCode, Reason, Response, Route, Timestamp};
 use node::Wire;
 
@@ -37,7 +38,7 @@ pub enum Hearing {
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// The upgrade is not answered yet; frames wait.
+    /// The upgrade is not answered yet, and frames wait; or the call is not.
     Opening,
     /// Frames go both ways.
     Open,
@@ -54,6 +55,8 @@ pub enum Shown {
     Accept,
     /// Its upgrade was refused.
     Refuse(Response),
+    /// Its call was answered.
+    Respond(Response),
     /// A text frame.
     Text(Bytes),
     /// A control ping.
@@ -64,6 +67,7 @@ pub enum Shown {
 
 pub(crate) struct Connection {
     pub(crate) route: Route,
+    pub(crate) way: Way,
     pub(crate) life: Life,
     pub(crate) hearing: Hearing,
     pub(crate) limit: usize,
@@ -83,9 +87,10 @@ pub(crate) enum Took {
 }
 
 impl Connection {
-    pub(crate) fn new(route: Route, hearing: Hearing) -> Self {
+    pub(crate) fn new(route: Route, way: Way, hearing: Hearing) -> Self {
         Self {
             route,
+            way,
             life: Life::Opening,
             hearing,
             limit: FIRST_LIMIT,
@@ -98,13 +103,17 @@ impl Connection {
     /// Does to the connection what the node says.
     pub(crate) fn take(&mut self, wire: Wire, at: Timestamp) -> Took {
         Took::Shown(match (wire, self.life) {
-            (Wire::Accept, Life::Opening) => {
+            (Wire::Accept, Life::Opening) if self.way == Way::Socket => {
                 self.life = Life::Open;
                 Shown::Accept
             }
-            (Wire::Refuse(response), Life::Opening) => {
+            (Wire::Refuse(response), Life::Opening) if self.way == Way::Socket => {
                 self.end();
                 Shown::Refuse(response)
+            }
+            (Wire::Respond(response), Life::Opening) if self.way == Way::Call => {
+                self.end();
+                Shown::Respond(response)
             }
             (Wire::Send { text, class: _ }, Life::Open) => Shown::Text(text),
             (Wire::Ping, Life::Open) => Shown::Ping,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::setting::{Value, parse_duration};
-use model::{Side, Wall};
+use model::{Dialect, Side, Wall};
 
 use crate::json::{Json, Speech};
 use crate::story::{Given, MemberGiven, Peer};
@@ -62,22 +62,27 @@ fn peer(name: &str, dialect: &str, role: &str, rest: &[&str]) -> Result<Peer, St
         dialect: dialect.parse().map_err(|wrong: model::UnknownDialect| wrong.to_string())?,
         role: role.parse().map_err(|wrong: model::UnknownRole| wrong.to_string())?,
         subject: None,
-        credential: None,
+        key: None,
+        secret: None,
+        group: None,
         title: None,
         network: None,
         principal: None,
         permissions: BTreeSet::new(),
         expires: None,
         address: None,
+        headers: Vec::new(),
+        query: Vec::new(),
+        silent: false,
         deaf: false,
     };
-    let (mut key, mut group) = (None, None);
     for word in rest {
         let Some((name, text)) = pair(word) else {
-            if *word != "deaf" {
-                return Err(format!("expected `word=value` or `deaf`, got `{word}`"));
+            match *word {
+                "deaf" => peer.deaf = true,
+                "no-key" => peer.silent = true,
+                _ => return Err(format!("expected `word=value`, `no-key` or `deaf`, got `{word}`")),
             }
-            peer.deaf = true;
             continue;
         };
         let text = value(text)?;
@@ -86,8 +91,9 @@ fn peer(name: &str, dialect: &str, role: &str, rest: &[&str]) -> Result<Peer, St
                 return Err(format!("a second name to present: `{word}`"));
             }
             "vendor_id" | "device" | "subject" => peer.subject = Some((name.to_owned(), text)),
-            "key" => key = Some(text),
-            "group" => group = Some(text),
+            "key" => peer.key = Some(text),
+            "secret" => peer.secret = Some(text),
+            "group" => peer.group = Some(text),
             "name" => peer.title = Some(text),
             "network" => peer.network = Some(text),
             "principal" => peer.principal = Some(text),
@@ -97,20 +103,25 @@ fn peer(name: &str, dialect: &str, role: &str, rest: &[&str]) -> Result<Peer, St
                 peer.expires = Some(wall);
             }
             "address" => peer.address = Some(text.parse().map_err(|_| format!("expected an address, got `{text}`"))?),
-            _ => {
-                return Err(format!(
-                    "a peer has vendor_id, device, subject, key, group, name, network, principal, permission, \
-                     expires, address and deaf; got `{name}`"
-                ));
-            }
+            _ => match (name.strip_prefix("header."), name.strip_prefix("query.")) {
+                (Some(header), _) if is_name(header) => peer.headers.push((header.to_owned(), text)),
+                (None, Some(pair)) if !pair.is_empty() => peer.query.push((pair.to_owned(), text)),
+                _ => {
+                    return Err(format!(
+                        "a peer has vendor_id, device, subject, key, secret, group, name, network, principal, \
+                         permission, expires, address, header.NAME, query.NAME, no-key and deaf; got `{name}`"
+                    ));
+                }
+            },
         }
     }
-    peer.credential = match (key, group) {
-        (Some(key), Some(group)) => Some((key, group)),
-        (None, None) => None,
-        (Some(_), None) => return Err("a key wants its `group=`".to_owned()),
+    match (&peer.key, &peer.group) {
+        // Elsewhere a key is presented by what the story says.
+        (Some(_), None) if peer.dialect != Dialect::Modulus => return Err("a key wants its `group=`".to_owned()),
         (None, Some(_)) => return Err("a group without `key=` gives no credential".to_owned()),
-    };
+        (None, None) if peer.secret.is_some() => return Err("a secret wants its `key=`".to_owned()),
+        (Some(_), _) | (None, None) => {}
+    }
     Ok(peer)
 }
 

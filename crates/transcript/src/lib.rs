@@ -65,12 +65,16 @@
 //! = vendor boop requester …           a peer: its name, dialect and role (requester, performer or admin), then:
 //!     vendor_id=V | device=D | subject=S    the name it presents; `device` is also the device that it is
 //!     key=K group=G                   its credential; without `key` there is a peer but no credential
+//!     secret=S                        what it signs HTTP calls with; its credential is a signing one then
 //!     name="Harbour Bakery"           what people read; the peer's name when not given
 //!     network=N                       `main` when not given
 //!     principal=P                     the name it presents, else the peer's name, when not given
 //!     permission=a permission=b       only these; everything when not given
 //!     expires=2031-03-04T06:00:00Z
 //!     address=192.0.2.7               where it connects from; 192.0.2.1 for the first peer, .2 for the second …
+//!     header.x-group-id=store-1       a header of all its requests, in place of the one it would have or beside them
+//!     query.x-api-key=K               a pair of their queries
+//!     no-key                          it does not present its key, and signs nothing
 //!     deaf                            half-open: it never completes a close
 //! = member ID …                       a registered member:
 //!     network=N balance=2500 USD      `main` and 0 USD when not given
@@ -85,6 +89,10 @@
 //!
 //! A value with spaces is a JSON string: `name="Harbour Bakery"`. A peer without `key` serves for strangers and for
 //! second sockets of the same vendor: it logs in with whatever its frames present.
+//!
+//! A modulus peer presents its key with its requests: `x-api-key`, and to open a socket `x-device-id`, too, when it has a
+//! `device`. The key alone says who it is, so several peers may have one key: the first of them that has a `group` keeps the
+//! credential, whose principal is that peer's name, and `! revoke` of any of them ends it. The device is no part of it.
 //!
 //! # What peers say
 //!
@@ -104,7 +112,13 @@
 //!
 //! A frame begins with `{` or `[`; everything else begins with one of these words, so neither is taken for the other.
 //! A header is `lower-case-name: value`; the first continued line of another form begins the body. A body that begins
-//! with `{` or `[` is JSON and brings `content-type: application/json`; other bodies are their lines joined by `\n`.
+//! with `{` or `[` is JSON and brings `content-type: application/json`; other bodies are their lines joined by `\n`. What a
+//! peer sends may begin so and be no JSON: it is sent as written.
+//!
+//! An HTTP request is a call: on a connection of its own, beside its peer's socket and other calls, and open until its
+//! answer comes, through as many lines and sleeps as that takes. `! drop` of its peer hangs up. A call of a peer with a
+//! `secret` is signed as modulus wants it, at the story's time, unless the story has an `x-signature`; headers that are
+//! written win. `$name` may be used in its target, its headers and its body.
 //!
 //! A peer that never had a socket opens one with its first frame, at the usual path of its dialect and role. After a
 //! socket ended, only `! open` makes another. What is sent after our close, by a deaf peer or in the same step, is
@@ -125,7 +139,8 @@
 //!
 //! An upgrade accepted in the step of its `! open`, or of its first frame, is not written. After our close a peer
 //! completes it in the same instant; a deaf one is given up [`CLOSE_WAIT`](world::CLOSE_WAIT) later. Of an HTTP
-//! message every header is written, save `content-type: application/json` above a JSON body.
+//! message only those headers are compared that are written; update mode writes them all, save `content-type:
+//! application/json` above a JSON body.
 //!
 //! # Steps and instants
 //!
@@ -138,8 +153,8 @@
 //! the way; an output before the end of the sleep fails the story and says when it came. At the end what is due at
 //! exactly that instant comes first; acts written below come after it.
 //!
-//! Order among peers within one step is as the node says it on one core. With several cores each peer's lines, and
-//! the `*` lines, keep their order among themselves.
+//! Order among peers within one step is as the node says it on one core. With several cores each peer's frames, its HTTP
+//! answers, and the `*` lines, keep their order among themselves.
 //!
 //! The same holds where a story is played through the shell, with its HTTP, its codec and its connections: another
 //! [`Theatre`], the same text at the same instants. What the codec and HTTP add of themselves, such as pongs, a content
@@ -161,7 +176,7 @@
 //! ```text
 //! ! open lane                         a socket at the usual path of its dialect and role
 //! ! open lane /ws/pvs?x=y x-api-key=dk origin="https://a.test"     … at another one, with headers
-//! ! drop lane                         the connection is lost without a word
+//! ! drop lane                         its connections are lost without a word: its socket and its open calls
 //! ! fault lane too_big                the codec or the writer gives up: too_big, bad_text, protocol, slow …
 //! ! dropped lane 3                    so many telemetry frames were dropped; `! room lane`: it reads again
 //! ! restart                           killed and started again on the same store; every socket is lost
@@ -189,6 +204,7 @@ pub mod json;
 pub mod parse;
 pub mod play;
 mod print;
+mod request;
 mod run;
 mod say;
 mod scene;

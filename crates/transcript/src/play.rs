@@ -10,7 +10,8 @@ use store::Store;
 use crate::binding::Bindings;
 use crate::check::{Got, Mismatch, Order, check, said_text};
 use crate::print::span;
-use crate::scene::{credential_id, network, stage, upgrade};
+use crate::request::{call, upgrade};
+use crate::scene::{credential_id, keeper, network, stage};
 use crate::story::{Act, Given, Happen, Line, Message, Output, Peer, Said, Say, Step, Story};
 use crate::theatre::Theatre;
 use crate::update::{Rewrite, rewrite};
@@ -90,9 +91,11 @@ pub fn play_on(story: &Story, theatre: &mut dyn Theatre, order: Order, mut mode:
     let place = theatre.place();
     let failure = |line: usize, why: String| Failure::new(story, place.clone(), line, why);
     let mut stage = Stage {
+        story,
         peers: story.peers().collect(),
         theatre,
         sockets: BTreeMap::new(),
+        calls: Vec::new(),
         names: BTreeMap::new(),
         opened: BTreeSet::new(),
         bindings: Bindings::default(),
@@ -123,11 +126,14 @@ pub fn play_on(story: &Story, theatre: &mut dyn Theatre, order: Order, mut mode:
 }
 
 struct Stage<'a> {
+    story: &'a Story,
     peers: Vec<&'a Peer>,
     theatre: &'a mut dyn Theatre,
     /// The latest socket of each peer.
     sockets: BTreeMap<&'a str, Socket>,
-    /// Whose each socket is or was.
+    /// Calls that may not be answered yet, and whose they are.
+    calls: Vec<(&'a str, Socket)>,
+    /// Whose each socket or call is or was.
     names: BTreeMap<Socket, &'a str>,
     /// Sockets opened in this step: their accept is not written.
     opened: BTreeSet<Socket>,
@@ -183,9 +189,7 @@ impl<'a> Stage<'a> {
         let headers: Vec<(String, String)> = filled.collect::<Result<_, String>>()?;
         let request = upgrade(peer, index, target.as_deref(), &headers)?;
         let hearing = if peer.deaf { Hearing::Deaf } else { Hearing::Hears };
-        let cores = usize::from(u8::MAX) + 1;
-        let core = u8::try_from(index % cores).expect("a remainder of 256 is a byte");
-        let socket = self.theatre.open(core, &request, hearing);
+        let socket = self.theatre.open(core_of(index), &request, hearing);
         self.sockets.insert(&peer.name, socket);
         self.names.insert(socket, &peer.name);
         self.opened.insert(socket);
@@ -201,11 +205,38 @@ impl<'a> Stage<'a> {
         }
     }
 
+    fn call(&mut self, name: &str, message: &Message, count: u32) -> Result<(), String> {
+        let (index, peer) = self.peer(name);
+        let request = call(peer, index, message, self.theatre.now().wall, &self.bindings, count)?;
+        let socket = self.theatre.call(core_of(index), &request);
+        self.calls.push((&peer.name, socket));
+        self.names.insert(socket, &peer.name);
+        Ok(())
+    }
+
+    /// The connections of a peer that are there: its calls and its socket.
+    fn lose(&mut self, name: &str) -> Result<(), String> {
+        let theatre = &self.theatre;
+        self.calls.retain(|(_, call)| theatre.life(*call) != Life::Over);
+        let calls: Vec<Socket> = self.calls.iter().filter(|(whose, _)| *whose == name).map(|(_, call)| *call).collect();
+        match self.socket(name) {
+            Ok(socket) => self.theatre.lose(socket),
+            Err(why) if calls.is_empty() => return Err(why),
+            Err(_) => {}
+        }
+        calls.into_iter().for_each(|call| self.theatre.lose(call));
+        Ok(())
+    }
+
+    /// The socket a peer speaks on; its first word opens one.
+    fn speaking(&mut self, name: &str) -> Result<Socket, String> {
+        match self.sockets.contains_key(name) {
+            true => self.socket(name),
+            false => self.open(name, None, &[]),
+        }
+    }
+
     fn say(&mut self, name: &str, say: &Say, count: u32) -> Result<(), String> {
-        let socket = match self.sockets.contains_key(name) {
-            true => self.socket(name)?,
-            false => self.open(name, None, &[])?,
-        };
         let sent = match say {
             Say::Json(text) => Sent::Text(self.bindings.fill_json(text, count)?),
             Say::Text(text) => Sent::Text(self.bindings.fill(text, count)?),
@@ -213,11 +244,13 @@ impl<'a> Stage<'a> {
             Say::Ping => Sent::Ping,
             Say::Pong => Sent::Pong,
             Say::Close { code, reason } => {
+                let socket = self.speaking(name)?;
                 self.theatre.close(socket, *code, reason);
                 return Ok(());
             }
-            Say::Http(_) => return Err("the node takes no HTTP messages yet".to_owned()),
+            Say::Http(message) => return self.call(name, message, count),
         };
+        let socket = self.speaking(name)?;
         self.theatre.send(socket, sent);
         Ok(())
     }
@@ -252,10 +285,7 @@ impl<'a> Stage<'a> {
     fn happen(&mut self, happen: &Happen) -> Result<(), String> {
         match happen {
             Happen::Open { peer, target, headers } => drop(self.open(peer, target.as_deref(), headers)?),
-            Happen::Drop(peer) => {
-                let socket = self.socket(peer)?;
-                self.theatre.lose(socket);
-            }
+            Happen::Drop(peer) => self.lose(peer)?,
             Happen::Fault(peer, reason) => {
                 let socket = self.socket(peer)?;
                 self.theatre.fault(socket, *reason)?;
@@ -275,7 +305,8 @@ impl<'a> Stage<'a> {
             Happen::HoldCommits => self.theatre.hold_commits(),
             Happen::ReleaseCommits => self.theatre.release_commits(),
             Happen::Revoke(peer) => {
-                let id = credential_id(self.peer(peer).1);
+                let peer_given = self.peer(peer).1;
+                let id = credential_id(keeper(self.story, peer_given).unwrap_or(peer_given));
                 if !self.theatre.revoke(&id).map_err(|error| format!("{error:?}"))? {
                     return Err(format!("`{peer}` has no credential to end"));
                 }
@@ -294,7 +325,7 @@ impl<'a> Stage<'a> {
         };
         let said = match shown {
             Shown::Accept => Said::Accept,
-            Shown::Refuse(response) => {
+            Shown::Refuse(response) | Shown::Respond(response) => {
                 let headers = response.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
                 Said::Http(Message {
                     start: response.status.to_string(),
@@ -332,6 +363,12 @@ impl<'a> Stage<'a> {
         }
         Ok(())
     }
+}
+
+/// The core a peer's connections come to.
+fn core_of(index: usize) -> u8 {
+    let cores = usize::from(u8::MAX) + 1;
+    u8::try_from(index % cores).expect("a remainder of 256 is a byte")
 }
 
 /// What came, equal lines counted, no more than fit on a screen.

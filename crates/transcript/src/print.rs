@@ -82,11 +82,14 @@ impl fmt::Display for Peer {
         if let Some((name, subject)) = &self.subject {
             pair(name, subject)?;
         }
-        if let Some((key, group)) = &self.credential {
-            pair("key", key)?;
-            pair("group", group)?;
-        }
-        for (name, value) in [("name", &self.title), ("network", &self.network), ("principal", &self.principal)] {
+        for (name, value) in [
+            ("key", &self.key),
+            ("secret", &self.secret),
+            ("group", &self.group),
+            ("name", &self.title),
+            ("network", &self.network),
+            ("principal", &self.principal),
+        ] {
             if let Some(value) = value {
                 pair(name, value)?;
             }
@@ -97,6 +100,11 @@ impl fmt::Display for Peer {
         }
         if let Some(address) = self.address {
             pair("address", &address.to_string())?;
+        }
+        self.headers.iter().try_for_each(|(name, value)| pair(&format!("header.{name}"), value))?;
+        self.query.iter().try_for_each(|(name, value)| pair(&format!("query.{name}"), value))?;
+        if self.silent {
+            f.write_str(" no-key")?;
         }
         if self.deaf { f.write_str(" deaf") } else { Ok(()) }
     }

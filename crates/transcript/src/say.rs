@@ -74,7 +74,7 @@ fn say(whole: &Whole<'_>) -> Result<Say, String> {
         check_json(&Json::parse(&text, Speech::Story)?)?;
         return Ok(Say::Json(text));
     }
-    if let Some(message) = message(whole)? {
+    if let Some(message) = message(whole, Body::Any)? {
         return Ok(Say::Http(message));
     }
     single(whole)?;
@@ -101,7 +101,7 @@ fn said(whole: &Whole<'_>) -> Result<Said, String> {
         check_json(&json)?;
         return Ok(Said::Json(json));
     }
-    if let Some(message) = message(whole)? {
+    if let Some(message) = message(whole, Body::Right)? {
         return Ok(Said::Http(message));
     }
     single(whole)?;
@@ -121,8 +121,15 @@ fn single(whole: &Whole<'_>) -> Result<(), String> {
     if whole.more.is_empty() { Ok(()) } else { Err("only JSON and HTTP messages are continued".to_owned()) }
 }
 
+/// Whether a body that begins as JSON must be JSON: what the gateway says must, what a peer says may be wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Any,
+    Right,
+}
+
 /// An HTTP message, when the line begins as one.
-fn message(whole: &Whole<'_>) -> Result<Option<Message>, String> {
+fn message(whole: &Whole<'_>, right: Body) -> Result<Option<Message>, String> {
     let (word, rest) = first_word(whole.head);
     let method = word.len() >= 3 && word.bytes().all(|letter| letter.is_ascii_uppercase()) && !rest.is_empty();
     let status = word.len() == 3 && word.bytes().all(|digit| digit.is_ascii_digit()) && rest.is_empty();
@@ -141,10 +148,10 @@ fn message(whole: &Whole<'_>) -> Result<Option<Message>, String> {
     let body = lines.join("\n");
     check_text(whole.head)?;
     headers.iter().try_for_each(|(_, value)| check_text(value))?;
-    if is_json(&body) {
-        check_json(&Json::parse(&body, Speech::Story)?)?;
-    } else {
-        check_text(&body)?;
+    match Json::parse(&body, Speech::Story) {
+        Ok(json) => check_json(&json)?,
+        Err(why) if is_json(&body) && right == Body::Right => return Err(why),
+        Err(_) => check_text(&body)?,
     }
     Ok(Some(Message { start: whole.head.to_owned(), headers, body }))
 }

@@ -1,15 +1,13 @@
 //! What a story gives, as the World wants it: credentials, members, settings, and how each peer connects.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use dialects::boop;
 use model::setting::{Setting, Value};
 use model::{
     Attribute, Credential, CredentialId, CredentialKind, Currency, DeviceId, Dialect, GroupId, Member, MemberId, Money,
-    NetworkId, Now, Permissions, PrincipalId, Request, Role, Secret, Side, Wall,
+    NetworkId, Now, Permissions, PrincipalId, Secret, Side, Wall,
 };
 use store::Store;
 
@@ -46,7 +44,13 @@ pub fn scene(story: &Story, cores: u8, store: &mut dyn Store) -> Result<Setup, (
             Given::Random(bytes) => seed[..bytes.len()].copy_from_slice(bytes),
             Given::Set { key, value } => set(&mut dialects, &mut bounds, key, value.clone()).map_err(at)?,
             Given::Peer(peer) => {
-                if let Some(credential) = credential(peer, wall).map_err(at)? {
+                if let Some(first) = keeper(story, peer)
+                    && first.name != peer.name
+                {
+                    if peer.group.is_some() && peer.group != first.group {
+                        return Err(at(format!("`{}` has the same key in another group", first.name)));
+                    }
+                } else if let Some(credential) = credential(peer, wall).map_err(at)? {
                     store.add_credentials(&[credential]).map_err(|error| at(format!("{error:?}")))?;
                 }
             }
@@ -83,16 +87,19 @@ fn put<C>(settings: &[Setting<C>], section: &mut C, name: &str, value: Value) ->
 
 /// The stored credential of a peer; none for strangers. Its id is the peer's name.
 fn credential(peer: &Peer, now: Wall) -> Result<Option<Credential>, String> {
-    let Some((key, group)) = &peer.credential else { return Ok(None) };
+    let (Some(key), Some(group)) = (&peer.key, &peer.group) else { return Ok(None) };
     let bad = |what: &str| {
         let what = what.to_owned();
         move |wrong: model::BadId| format!("{what} {wrong}")
     };
-    let subject = peer.subject.as_ref().map(|(_, subject)| subject.as_str());
-    let device = match &peer.subject {
+    // A terminal's name comes with its connection, and a terminal key is for every terminal of its group.
+    let named = peer.subject.as_ref().filter(|_| peer.dialect != Dialect::Modulus);
+    let subject = named.map(|(_, subject)| subject.as_str());
+    let device = match named {
         Some((word, device)) if word == "device" => Some(DeviceId::parse(device).map_err(bad("a device"))?),
         _ => None,
     };
+    let digest = Secret::new(key).digest();
     let principal = peer.principal.as_deref().or(subject).unwrap_or(&peer.name);
     Ok(Some(Credential {
         id: credential_id(peer),
@@ -104,7 +111,10 @@ fn credential(peer: &Peer, now: Wall) -> Result<Option<Credential>, String> {
         subject: subject.map(Box::from),
         device,
         name: peer.title.as_deref().unwrap_or(&peer.name).into(),
-        secret: CredentialKind::Digest(Secret::new(key).digest()),
+        secret: match &peer.secret {
+            Some(secret) => CredentialKind::Signing { key: digest, secret: Secret::new(secret) },
+            None => CredentialKind::Digest(digest),
+        },
         permissions: match peer.permissions.is_empty() {
             true => Permissions::All,
             false => Permissions::Only(peer.permissions.iter().map(|permission| permission.as_str().into()).collect()),
@@ -119,6 +129,13 @@ fn credential(peer: &Peer, now: Wall) -> Result<Option<Credential>, String> {
 /// The credential of a peer by its name in the story.
 pub(crate) fn credential_id(peer: &Peer) -> CredentialId {
     CredentialId::parse(&peer.name).expect("a peer's name is an id")
+}
+
+/// Whose credential a peer's key is: where nothing but the key is presented, of those who have it the first.
+pub(crate) fn keeper<'a>(story: &'a Story, peer: &Peer) -> Option<&'a Peer> {
+    let alone = peer.dialect == Dialect::Modulus && peer.key.is_some();
+    let same = |other: &&Peer| other.dialect == peer.dialect && other.key == peer.key && other.group.is_some();
+    alone.then(|| story.peers().find(same)).flatten()
 }
 
 /// The network of that name, or the one everybody shares.
@@ -157,61 +174,6 @@ fn member(given: &MemberGiven) -> Result<Member, String> {
     })
 }
 
-/// The request with which a peer opens a socket.
-pub(crate) fn upgrade(
-    peer: &Peer,
-    index: usize,
-    target: Option<&str>,
-    headers: &[(String, String)],
-) -> Result<Request, String> {
-    let target = target.unwrap_or_else(|| usual_path(peer.dialect, peer.role));
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut pairs = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        pairs.push((decoded(name)?.into(), decoded(value)?.into()));
-    }
-    let last = u8::try_from(index + 1).map_err(|_| "too many peers".to_owned())?;
-    Ok(Request {
-        method: "GET".into(),
-        path: path.into(),
-        query: pairs,
-        headers: headers.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
-        body: Bytes::new(),
-        peer: peer.address.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))),
-        certificate: None,
-    })
-}
-
-/// Where a dialect's sockets of a role usually are.
-fn usual_path(dialect: Dialect, role: Role) -> &'static str {
-    match (dialect, role) {
-        (Dialect::Modulus, _) => "/v1",
-        (Dialect::Fingerprint | Dialect::Ordernpay, _) => "/",
-        (Dialect::Fd1, _) => "/fd1/open_websocket",
-        (Dialect::Boop, Role::Performer) => boop::SCANNER_PATH,
-        (Dialect::Boop, Role::Requester | Role::Admin) => boop::VENDOR_PATH,
-    }
-}
-
-/// `%41` as `A`.
-fn decoded(text: &str) -> Result<String, String> {
-    let wrong = || format!("expected a query with `%` and two hex digits, got `{text}`");
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        rest = more;
-        if *first == b'%' {
-            let digits = more.get(..2).and_then(|two| std::str::from_utf8(two).ok()).ok_or_else(wrong)?;
-            bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
-            rest = &more[2..];
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,18 +194,5 @@ mod tests {
         assert_eq!(made.subject.as_deref(), Some("pvs_2"));
         assert!(made.permissions.allow("scan") && !made.permissions.allow("other"));
         assert_eq!(credential(&peer("stranger boop requester"), Wall::default()), Ok(None));
-    }
-
-    #[test]
-    fn an_upgrade_goes_to_the_usual_path_or_the_written_one() {
-        let lane = peer("lane boop performer");
-        let usual = upgrade(&lane, 0, None, &[]).unwrap();
-        assert_eq!((&*usual.path, usual.peer.to_string()), ("/ws/pvs", "192.0.2.1".to_owned()));
-        let other = upgrade(&lane, 1, Some("/x?token=a%20b&c"), &[("origin".into(), "y".into())]).unwrap();
-        assert_eq!(
-            (other.query("token"), other.query("c"), other.header("origin")),
-            (Some("a b"), Some(""), Some("y"))
-        );
-        assert!(upgrade(&lane, 1, Some("/x?token=%4"), &[]).is_err());
     }
 }

@@ -87,8 +87,12 @@ pub struct Peer {
     pub role: Role,
     /// The word the presented name was given with (`vendor_id`, `device`, `subject`), and that name.
     pub subject: Option<(String, String)>,
-    /// Its secret and group: a credential of the store; none for strangers.
-    pub credential: Option<(String, String)>,
+    /// The key it presents.
+    pub key: Option<String>,
+    /// What it signs its calls with.
+    pub secret: Option<String>,
+    /// The group its key is for: a credential of the store; none for strangers, and for who uses another's key.
+    pub group: Option<String>,
     /// What people read.
     pub title: Option<String>,
     /// Where its group's members are.
@@ -101,6 +105,12 @@ pub struct Peer {
     pub expires: Option<Wall>,
     /// Where it connects from.
     pub address: Option<IpAddr>,
+    /// Headers of its requests, in place of those it would have or beside them.
+    pub headers: Vec<(String, String)>,
+    /// Pairs of its requests' queries.
+    pub query: Vec<(String, String)>,
+    /// It keeps its key to itself.
+    pub silent: bool,
     /// It never completes a close.
     pub deaf: bool,
 }
@@ -227,7 +237,7 @@ pub enum Happen {
         /// Lower-case names with values.
         headers: Vec<(String, String)>,
     },
-    /// A connection is lost without a word.
+    /// A peer's connections are lost without a word: its socket and its open calls.
     Drop(String),
     /// The codec or the writer gives a connection up.
     Fault(String, Reason),

@@ -33,6 +33,9 @@ pub trait Theatre {
     /// A peer asks for an upgrade on a core; which one it is, is its number modulo the cores there are.
     fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket;
 
+    /// A peer makes an HTTP call on a core, numbered likewise.
+    fn call(&mut self, core: u8, request: &Request) -> Socket;
+
     /// A peer sends a frame. It waits while the upgrade is not answered or the socket is not read.
     fn send(&mut self, socket: Socket, frame: Sent);
 
@@ -129,6 +132,10 @@ impl Theatre for World {
 
     fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket {
         self.open(core, request, hearing)
+    }
+
+    fn call(&mut self, core: u8, request: &Request) -> Socket {
+        self.call(core, request)
     }
 
     fn send(&mut self, socket: Socket, frame: Sent) {

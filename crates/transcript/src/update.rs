@@ -2,8 +2,8 @@
 
 use crate::binding::Bindings;
 use crate::check::{Got, meet};
-use crate::json::Json;
-use crate::story::{Given, Item, Output, Said, Step, Story};
+use crate::json::{Json, Speech};
+use crate::story::{Given, Item, Message, Output, Said, Step, Story};
 
 /// From how many equal lines on they are written as `N times`.
 const TIMES_FROM: u32 = 3;
@@ -116,11 +116,21 @@ fn printed(step: &Step<'_>, news: &[New]) -> Vec<Now> {
     lines
 }
 
-/// The line as printed; JSON that is too wide goes on below, cut after commas.
+/// The line as printed; JSON that is too wide goes on below, cut after commas, also where it is a body.
 fn wrapped(output: &Output) -> String {
-    let text = output.to_string();
-    if text.chars().count() <= WIDTH || !matches!(output.said, Said::Json(_)) {
-        return text;
+    match &output.said {
+        Said::Json(_) => cut(&output.to_string()),
+        Said::Http(message) if message.body.starts_with(['{', '[']) && !message.body.contains('\n') => {
+            let head = Message { body: String::new(), ..message.clone() };
+            format!("{}\n{}", Output { said: Said::Http(head), ..output.clone() }, cut(&format!("  {}", message.body)))
+        }
+        _ => output.to_string(),
+    }
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= WIDTH {
+        return text.to_owned();
     }
     let mut out = String::new();
     let (mut line, mut piece) = (String::new(), String::new());
@@ -155,14 +165,38 @@ fn is_alike(output: &Output, got: &Got) -> bool {
     output.peer == got.peer
         && match (&output.said, &got.said) {
             (Said::Json(old), Said::Json(new)) => kind(old) == kind(new),
+            (Said::Http(old), Said::Http(new)) => old.start == new.start,
             (Said::Text(_), Said::Text(_)) | (Said::Close(_), Said::Close(_)) => true,
             _ => false,
         }
 }
 
 fn merge_said(old: &Said, fresh: &mut Said, got: &Got, bindings: &mut Bindings) {
-    if let (Said::Json(old), Said::Json(fresh), Said::Json(got)) = (old, fresh, &got.said) {
-        merge(old, fresh, got, bindings);
+    match (old, fresh, &got.said) {
+        (Said::Json(old), Said::Json(fresh), Said::Json(got)) => merge(old, fresh, got, bindings),
+        (Said::Http(old), Said::Http(fresh), Said::Http(got)) => merge_message(old, fresh, got, bindings),
+        _ => {}
+    }
+}
+
+/// Of an answer, only the headers are written that were.
+fn merge_message(old: &Message, fresh: &mut Message, got: &Message, bindings: &mut Bindings) {
+    fresh.headers.retain(|(name, _)| old.headers.iter().any(|(other, _)| other == name));
+    for (name, value) in &mut fresh.headers {
+        let came = got.headers.iter().find(|(other, _)| other == name);
+        let before = old.headers.iter().find(|(other, _)| other == name);
+        if let (Some((_, came)), Some((_, before))) = (came, before)
+            && bindings.meet_text(before, came, 1).is_ok()
+        {
+            value.clone_from(before);
+        }
+    }
+    let read = |body: &str, speech| Json::parse(body, speech).ok();
+    if let (Some(old), Some(mut new), Some(got)) =
+        (read(&old.body, Speech::Story), read(&fresh.body, Speech::Story), read(&got.body, Speech::Wire))
+    {
+        merge(&old, &mut new, &got, bindings);
+        fresh.body = new.to_string();
     }
 }
 
@@ -274,6 +308,24 @@ mod tests {
         let new = updated(&text, &[("a", &came)]);
         assert!(new.lines().all(|line| line.len() <= WIDTH) && new.lines().count() > 7, "{new}");
         assert_eq!(updated(&new, &[("a", &came)]), new);
+    }
+
+    #[test]
+    fn an_answer_keeps_its_names_and_the_headers_it_had() {
+        let text = format!("{TWO}a> GET /x\na< 200\n  retry-after: $after\n  {{\"id\":\"$id\",\"n\":1}}\n");
+        let story = parse("test", &text).unwrap();
+        let members: Vec<String> = (0..9).map(|n| format!("\"key_{n}\":\"value, {n}\"")).collect();
+        let said = Said::Http(Message {
+            start: "200".to_owned(),
+            headers: vec![("retry-after".to_owned(), "5".to_owned()), ("x-more".to_owned(), "1".to_owned())],
+            body: format!("{{\"id\": \"7\",\"n\": 2,{}}}", members.join(",")),
+        });
+        let got = [Got { peer: Some("a".to_owned()), said }];
+        let step = story.steps().pop().unwrap();
+        let new = rewritten(&text, &[rewrite(&story, &step, &got, &mut Bindings::default())]);
+        let begin = format!("{TWO}a> GET /x\na< 200\n  retry-after: $after\n  {{\"id\":\"$id\",\"n\":2,\"key_0\"");
+        assert!(new.starts_with(&begin) && new.lines().all(|line| line.len() <= WIDTH), "{new}");
+        assert!(parse("test", &new).is_ok() && new.lines().count() == 9, "{new}");
     }
 
     #[test]

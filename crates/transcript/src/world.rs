@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dialects::Way;
 use model::{
     Commit, CommitError, CredentialId, Event, Frame, GroupId, Now, Partition, Reason, Request, RequestKey, Route,
     Timestamp, Wall,
@@ -224,14 +225,29 @@ impl World {
 
     /// A peer asks for an upgrade on a core.
     pub fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket {
+        self.ask(core, request, Way::Socket, hearing)
+    }
+
+    /// A peer makes an HTTP call on a core.
+    pub fn call(&mut self, core: u8, request: &Request) -> Socket {
+        self.ask(core, request, Way::Call, Hearing::Hears)
+    }
+
+    fn ask(&mut self, core: u8, request: &Request, way: Way, hearing: Hearing) -> Socket {
         let core = usize::from(core) % self.nodes.len();
         let route = self.nodes[core].route();
         let socket = Socket(self.connections.len());
-        self.connections.push(Connection::new(route, hearing));
+        self.connections.push(Connection::new(route, way, hearing));
         if self.routes.insert(route, socket.0).is_some() {
             self.broken.push(format!("the route {route:?} was given twice"));
         }
-        self.handle(core, Input::Open { route, request });
+        self.handle(
+            core,
+            match way {
+                Way::Socket => Input::Open { route, request },
+                Way::Call => Input::Request { route, request },
+            },
+        );
         socket
     }
 

@@ -31,6 +31,8 @@ fn every_kind_of_line_is_read_back_as_printed() {
 = set boop.name "two words"
 = till boop requester vendor_id=v key=k group=g name="Harbour \"Bakery\"" permission=x permission=y
 = lane boop performer device=d key=k2 group=g network=n principal=p expires=2031-03-05T00:00:00Z address=::1 deaf
+= pos modulus requester key=mk secret="m s" group=store-1 header.x-group-id=store-1 query.x-api-key=mk_2 no-key
+= lane8 modulus performer device=lane-8 key=mk
 = member usr_1 network=n balance=-2500 EUR attr.email="ida@sample.test" attr.address={"city": "Zürich"}
   attested=email sides=left sides.address=left,right groups=g,h template=cGFsbQ==:left template="palm 8:right"
 = member usr_2
@@ -46,6 +48,8 @@ till> ping
 till> pong
 till> close 1000 bye bye
 till> close 1000
+pos> POST /v1/terminals/$lane/payments
+  {"amount":
 till> POST /api/v1/auth?x=1
   x-api-key: sk
   {"context_id":"$id"}
@@ -147,8 +151,12 @@ fn what_is_no_line_says_what_would_be() {
         ("= c boop requester key=k", "a key wants its `group=`"),
         (
             "= c boop requester hat=k",
-            "a peer has vendor_id, device, subject, key, group, name, network, principal, permission, expires, address and deaf; got `hat`",
+            "a peer has vendor_id, device, subject, key, secret, group, name, network, principal, permission, expires, \
+             address, header.NAME, query.NAME, no-key and deaf; got `hat`",
         ),
+        ("= c modulus requester secret=s", "a secret wants its `key=`"),
+        ("= c modulus requester mute", "expected `word=value`, `no-key` or `deaf`, got `mute`"),
+        ("a< 200\n  {\"x\":", "expected a value, the JSON text ends"),
         ("= member u attested=email", "the member has no `attr.email`"),
         ("= random 00112233445566778899", "expected at most 8 bytes"),
     ] {

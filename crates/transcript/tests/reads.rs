@@ -20,6 +20,7 @@ fn open(world: &mut World) -> Socket {
         headers: Vec::new(),
         body: bytes::Bytes::new(),
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        certificate: None,
     };
     let socket = world.open(0, &request, Hearing::Hears);
     say(world, socket, r#"{"type":"authenticate","vendor_id":"ven_1","api_key":"sk_1"}"#);
