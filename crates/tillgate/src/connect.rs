@@ -68,6 +68,12 @@ pub(crate) struct Way {
     /// Trust the certificates of this PEM file beside those the world trusts
     #[arg(long, value_name = "FILE")]
     extra_ca: Option<PathBuf>,
+    /// Show the certificates of this PEM file, one's own first, to a server that asks for one
+    #[arg(long, value_name = "FILE", requires = "certificate_key")]
+    certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    certificate_key: Option<PathBuf>,
     /// Send the key unencrypted over a network that is trusted; ws:// works only to this machine without it
     #[arg(long)]
     dangerous_plaintext: bool,
@@ -78,6 +84,9 @@ impl Way {
         let mut endpoint = Endpoint::new(url);
         if let Some(pem) = &self.extra_ca {
             endpoint = endpoint.extra_ca(pem);
+        }
+        if let (Some(pem), Some(key)) = (&self.certificate, &self.certificate_key) {
+            endpoint = endpoint.certificate(pem, key);
         }
         if self.dangerous_plaintext { endpoint.dangerous_plaintext_over_the_network() } else { endpoint }
     }
@@ -141,7 +150,8 @@ pub(crate) const fn of_endpoint(bad: &BadEndpoint) -> Exit {
         BadEndpoint::Url { .. }
         | BadEndpoint::Plaintext { .. }
         | BadEndpoint::Header { .. }
-        | BadEndpoint::ExtraCa { .. } => Exit::Usage,
+        | BadEndpoint::ExtraCa { .. }
+        | BadEndpoint::Certificate { .. } => Exit::Usage,
         BadEndpoint::Tls(_) => Exit::Tls,
         BadEndpoint::Randomness(_) => Exit::Failed,
     }

@@ -22,6 +22,7 @@ use crate::tap::Tap;
 pub struct Endpoint {
     url: String,
     extra_ca: Option<PathBuf>,
+    certificate: Option<Shown>,
     plaintext: Plaintext,
     message_bytes: Option<usize>,
     headers: Vec<(&'static str, Secret)>,
@@ -31,6 +32,13 @@ pub struct Endpoint {
 
 /// The longest message a server may send unless the application or its dialect says otherwise, in bytes.
 const MESSAGE_BYTES: usize = 64 * 1024;
+
+/// The files of the certificate we show.
+#[derive(Clone)]
+pub(super) struct Shown {
+    pub(super) chain: PathBuf,
+    pub(super) key: PathBuf,
+}
 
 /// Where `ws://` is spoken: keys go over it as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +54,7 @@ impl Endpoint {
         Self {
             url: url.to_owned(),
             extra_ca: None,
+            certificate: None,
             plaintext: Plaintext::ToThisMachine,
             message_bytes: None,
             headers: Vec::new(),
@@ -58,6 +67,14 @@ impl Endpoint {
     #[must_use]
     pub fn extra_ca(mut self, pem: impl Into<PathBuf>) -> Self {
         self.extra_ca = Some(pem.into());
+        self
+    }
+
+    /// Shows the certificates of the first PEM file, our own first, to a server that asks for one; the second holds the
+    /// first one's private key.
+    #[must_use]
+    pub fn certificate(mut self, pem: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.certificate = Some(Shown { chain: pem.into(), key: key.into() });
         self
     }
 
@@ -126,7 +143,7 @@ impl Endpoint {
                 }
                 Arc::new(Network::plain())
             }
-            None => Arc::new(Network::encrypted(tls::config(self.extra_ca.as_deref())?)),
+            None => Arc::new(Network::encrypted(tls::config(self.extra_ca.as_deref(), self.certificate.as_ref())?)),
         };
         for (name, value) in &self.headers {
             if HeaderName::from_bytes(name.as_bytes()).is_err() || HeaderValue::from_str(value.reveal()).is_err() {
@@ -194,6 +211,16 @@ pub enum BadEndpoint {
     ExtraCa {
         /// Which file.
         file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The certificate to be shown, or its key, cannot be used.
+    #[error("expected {expected} in PEM in {}: {what}", file.display())]
+    Certificate {
+        /// Which file.
+        file: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
         /// What is wrong with it.
         what: String,
     },
@@ -378,5 +405,13 @@ mod tests {
             let error = Endpoint::new("wss://a/").extra_ca(&path).open().err().unwrap().to_string();
             assert!(error.contains(what) && error.contains(path.to_str().unwrap()), "{error}");
         }
+    }
+
+    #[test]
+    fn a_certificate_that_is_none_is_told_with_its_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Endpoint::new("wss://a/").certificate(file.path(), "key.pem").open().err().unwrap().to_string();
+        let text = format!("expected a certificate in PEM in {}: there is none", file.path().display());
+        assert_eq!(error, text);
     }
 }
