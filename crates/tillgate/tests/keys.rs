@@ -20,6 +20,8 @@ fn as_json(text: &str) -> Vec<Value> {
 }
 
 const VENDOR: [&str; 7] = ["create", "--dialect", "boop", "--role", "requester", "--vendor-id", "ven_bakery"];
+const TILL: [&str; 7] = ["create", "--dialect", "modulus", "--role", "requester", "--group", "store-1"];
+const TERMINAL: [&str; 7] = ["create", "--dialect", "modulus", "--role", "performer", "--group", "store-1"];
 const SCANNER: [&str; 9] =
     ["create", "--dialect", "boop", "--role", "performer", "--group", "ven_bakery", "--device", "pvs_till1"];
 
@@ -53,9 +55,66 @@ fn a_key_lives_from_create_to_revoke() {
 }
 
 #[test]
+fn a_modulus_key_lives_from_create_to_revoke() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let mut story = String::new();
+    let mut tell = |what: &str, said: common::Said| {
+        story += &format!("$ tillgate keys {what}\n{}\n", said.shown());
+        said.out
+    };
+    let created = tell("create … --name", keys(data, &[&TILL[..], &["--name", "Front desk"]].concat()));
+    let word = |prefix: &str| created.split_whitespace().find(|word| word.starts_with(prefix)).unwrap().to_owned();
+    let (id, secret) = (word("key_"), word("ms_live_"));
+    tell("create --no-websocket --json", keys(data, &[&TILL[..], &["--no-websocket", "--json"]].concat()));
+    tell("create --role performer", keys(data, &TERMINAL));
+    tell("create --device … --json", keys(data, &[&TERMINAL[..], &["--device", "lane-7", "--json"]].concat()));
+    tell("create --count 2", keys(data, &[&TILL[..], &["--name", "Lane", "--count", "2"]].concat()));
+    tell("list", keys(data, &["list"]));
+    tell("show", keys(data, &["show", &id]));
+    let old = as_json(&keys(data, &["show", &id, "--json"]).good()).remove(0);
+    let rotated = as_json(&tell("rotate --json", keys(data, &["rotate", &id, "--json"]))).remove(0);
+    tell("revoke", keys(data, &["revoke", &id]));
+    assert_eq!(rotated["principal"], old["principal"], "its successor is the same till");
+    let all = as_json(&keys(data, &["list", "--json"]).good());
+    let principals: BTreeSet<&str> = all.iter().map(|key| key["principal"].as_str().unwrap()).collect();
+    assert_eq!((all.len(), principals.len()), (7, 6), "every other key is somebody of its own");
+    assert_eq!(story.matches(&secret).count(), 1, "a secret is shown once");
+    for entry in std::fs::read_dir(data).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "it is nowhere in clear");
+    }
+    snapshot("keys_modulus.txt", &squeezed(&story));
+
+    std::fs::remove_file(data.join("seal.key")).unwrap();
+    let said = keys(data, &["list"]);
+    assert!(said.code == 1 && said.err.contains("seal.key is not there"), "{}", said.shown());
+}
+
+#[test]
+fn a_key_may_be_bound_to_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("till.pem"));
+    let certificate = rcgen::generate_simple_self_signed(["till".to_owned()]).unwrap().cert;
+    std::fs::write(&file, certificate.pem()).unwrap();
+    let bound = ["--certificate", file.to_str().unwrap(), "--json"];
+    let digest: String = model::Digest::of(certificate.der()).0.iter().map(|byte| format!("{byte:02x}")).collect();
+    for who in [&VENDOR[..], &SCANNER, &TILL, &TERMINAL] {
+        let made = as_json(&keys(&data, &[who, &bound].concat()).good()).remove(0);
+        assert_eq!(made["certificate"], digest.as_str());
+        let shown = keys(&data, &["show", made["id"].as_str().unwrap()]).good();
+        assert!(shown.contains(&format!("certificate  {digest}\n")), "{shown}");
+    }
+    std::fs::write(&file, "no certificate").unwrap();
+    let said = keys(&data, &[&VENDOR[..], &bound].concat());
+    assert!(said.code != 0 && said.err.contains("till.pem: expected certificates in PEM"), "{}", said.shown());
+    assert_eq!(as_json(&keys(&data, &["list", "--json"]).good()).len(), 4, "nothing was made");
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_what_would_be_right() {
     let data = tempfile::tempdir().unwrap();
-    let table: [&[&str]; 10] = [
+    let table: [&[&str]; 18] = [
         &["create", "--dialect", "boop", "--role", "requester"],
         &["create", "--dialect", "boop", "--role", "performer", "--group", "ven_1"],
         &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--device", "pvs_1"],
@@ -76,7 +135,26 @@ fn what_cannot_be_is_refused_with_what_would_be_right() {
             "x",
         ],
         &["create", "--dialect", "boop", "--role", "admin", "--group", "ven_1"],
-        &["create", "--dialect", "modulus", "--role", "requester", "--group", "shop"],
+        &["create", "--dialect", "modulus", "--role", "requester"],
+        &["create", "--dialect", "modulus", "--role", "requester", "--vendor-id", "ven_1"],
+        &["create", "--dialect", "modulus", "--role", "requester", "--group", "shop", "--device", "lane-7"],
+        &["create", "--dialect", "modulus", "--role", "requester", "--group", "shop", "--permission", "socket"],
+        &[
+            "create",
+            "--dialect",
+            "modulus",
+            "--role",
+            "requester",
+            "--group",
+            "shop",
+            "--no-websocket",
+            "--permission",
+            "websocket",
+        ],
+        &["create", "--dialect", "modulus", "--role", "performer", "--group", "shop", "--no-websocket"],
+        &["create", "--dialect", "modulus", "--role", "admin", "--group", "shop"],
+        &["create", "--dialect", "fd1", "--role", "requester", "--group", "shop"],
+        &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--certificate", "no/such.pem"],
         &["create", "--dialect", "bop", "--role", "requester", "--group", "ven_1"],
     ];
     let mut story = String::new();

@@ -79,7 +79,7 @@ fn admit(holder: &Holder, secret: &Secret, store: &mut impl Store) -> anyhow::Re
     if store.credentials().map_err(place::explain)?.iter().any(|one| one.secret == kept) {
         return Ok(());
     }
-    let credential = credential(holder, secret, place::now(), None)?;
+    let credential = credential(holder, kept, place::now(), None)?;
     store.add_credentials(&[credential]).map_err(place::explain)
 }
 

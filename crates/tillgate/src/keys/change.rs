@@ -30,8 +30,12 @@ pub(super) fn rotate(rotate: &Rotate) -> anyhow::Result<()> {
     let old = old.with_context(|| format!("there is no key {}", rotate.id))?;
     ensure!(!print::is_over(old, now), "key {} has ended; make a new one with `keys create`", old.id);
     // The new one first: whatever happens in between, the holder has a key that works.
-    let made = mint(&Holder::of(old), now, rotate.expires)?;
-    store.add_credentials(std::slice::from_ref(&made.0)).map_err(place::explain)?;
+    let mut holder = Holder::of(old);
+    if let Some(file) = &rotate.certificate {
+        holder.certificate = Some(gateway::certificate_digest(file)?);
+    }
+    let made = mint(&holder, now, rotate.expires)?;
+    store.add_credentials(std::slice::from_ref(&made.credential)).map_err(place::explain)?;
     let end = now.after(rotate.overlap);
     let ended = store.end_credential(&old.id, end, now).map_err(place::explain)?;
     print::made(&[made], rotate.json).context("the new key is made, but its secret could not be written out")?;

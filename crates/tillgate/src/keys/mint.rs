@@ -4,8 +4,8 @@ use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::{
-    Credential, CredentialId, CredentialKind, DeviceId, Dialect, GroupId, NetworkId, Permissions, PrincipalId, Role,
-    Secret, Wall,
+    Credential, CredentialId, CredentialKind, DeviceId, Dialect, Digest, GroupId, NetworkId, Permissions, PrincipalId,
+    Role, Secret, Wall,
 };
 
 /// Whom a key is for: everything of a credential but its id, its secret and its times.
@@ -19,7 +19,15 @@ pub(crate) struct Holder {
     pub(crate) subject: Option<Box<str>>,
     pub(crate) device: Option<DeviceId>,
     pub(crate) name: Box<str>,
+    pub(crate) certificate: Option<Digest>,
     pub(crate) permissions: Permissions,
+}
+
+/// A fresh credential, and what its holder is told of it, which is nowhere else.
+pub(super) struct Made {
+    pub(super) credential: Credential,
+    /// In the words of the vendor's documentation.
+    pub(super) secrets: Vec<(&'static str, Secret)>,
 }
 
 impl Holder {
@@ -34,6 +42,7 @@ impl Holder {
             subject: Some(vendor.into()),
             device: None,
             name: name.unwrap_or(vendor).into(),
+            certificate: None,
             permissions: Permissions::All,
         })
     }
@@ -50,7 +59,39 @@ impl Holder {
             subject: Some(device.into()),
             device: Some(DeviceId::parse(device).context("the device's id")?),
             name: name.unwrap_or(device).into(),
+            certificate: None,
             permissions: Permissions::All,
+        })
+    }
+
+    /// A Modulus till. Nothing but its key says who it is, so every key proves somebody else.
+    pub(crate) fn till(network: &str, group: &str, name: Option<&str>) -> anyhow::Result<Self> {
+        Ok(Self {
+            dialect: Dialect::Modulus,
+            role: Role::Requester,
+            network: NetworkId::parse(network).context("the network's name")?,
+            group: GroupId::of(Dialect::Modulus, group).context("the group's name")?,
+            principal: PrincipalId::parse(&format!("till_{}", random::<12>()?)).context("a made-up id")?,
+            subject: None,
+            device: None,
+            name: name.unwrap_or(group).into(),
+            certificate: None,
+            permissions: Permissions::All,
+        })
+    }
+
+    /// A Modulus terminal; without a device's id, all those of the group that come with the key.
+    pub(crate) fn terminal(
+        network: &str,
+        group: &str,
+        device: Option<&str>,
+        name: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            role: Role::Performer,
+            principal: PrincipalId::parse(&format!("terminal_{}", random::<12>()?)).context("a made-up id")?,
+            device: device.map(DeviceId::parse).transpose().context("the device's id")?,
+            ..Self::till(network, group, name.or(device))?
         })
     }
 
@@ -65,25 +106,32 @@ impl Holder {
             subject: credential.subject.clone(),
             device: credential.device.clone(),
             name: credential.name.clone(),
+            certificate: credential.certificate,
             permissions: credential.permissions.clone(),
-        }
-    }
-
-    /// What the vendor's documentation lets a secret of this kind begin with.
-    const fn prefix(&self) -> &'static str {
-        match (self.dialect, self.role) {
-            (Dialect::Boop, Role::Requester) => "sk_live_",
-            (Dialect::Boop, Role::Performer) => "dk_live_",
-            (Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay, _)
-            | (Dialect::Boop, Role::Admin) => "tk_",
         }
     }
 }
 
-/// A fresh credential for a holder, and its secret, which is nowhere else.
-pub(super) fn mint(holder: &Holder, now: Wall, expires_at: Option<Wall>) -> anyhow::Result<(Credential, Secret)> {
-    let secret = fresh_secret(holder.prefix())?;
-    Ok((credential(holder, &secret, now, expires_at)?, secret))
+/// A fresh credential for a holder.
+pub(super) fn mint(holder: &Holder, now: Wall, expires_at: Option<Wall>) -> anyhow::Result<Made> {
+    let (kind, secrets) = match (holder.dialect, holder.role) {
+        (Dialect::Boop, Role::Requester) => plain("secret", fresh_secret("sk_live_")?),
+        (Dialect::Boop, Role::Performer) => plain("secret", fresh_secret("dk_live_")?),
+        (Dialect::Modulus, Role::Requester) => {
+            let (key, secret) = (fresh_secret("mk_live_")?, fresh_secret("ms_live_")?);
+            let kind = CredentialKind::Signing { key: key.digest(), secret: secret.clone() };
+            (kind, vec![("api_key", key), ("api_secret", secret)])
+        }
+        (Dialect::Modulus, Role::Performer) => plain("api_key", fresh_secret("mt_live_")?),
+        (Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay, _)
+        | (Dialect::Boop | Dialect::Modulus, Role::Admin) => plain("secret", fresh_secret("tk_")?),
+    };
+    Ok(Made { credential: credential(holder, kind, now, expires_at)?, secrets })
+}
+
+/// A secret that is presented as it is.
+fn plain(word: &'static str, secret: Secret) -> (CredentialKind, Vec<(&'static str, Secret)>) {
+    (CredentialKind::Digest(secret.digest()), vec![(word, secret)])
 }
 
 /// A secret nobody can guess.
@@ -91,10 +139,10 @@ pub(crate) fn fresh_secret(prefix: &str) -> anyhow::Result<Secret> {
     Ok(Secret::new(&format!("{prefix}{}", random::<32>()?)))
 }
 
-/// The credential by which a secret proves its holder.
+/// The credential that proves its holder by what is kept of a secret.
 pub(crate) fn credential(
     holder: &Holder,
-    secret: &Secret,
+    secret: CredentialKind,
     now: Wall,
     expires_at: Option<Wall>,
 ) -> anyhow::Result<Credential> {
@@ -108,7 +156,8 @@ pub(crate) fn credential(
         subject: holder.subject.clone(),
         device: holder.device.clone(),
         name: holder.name.clone(),
-        secret: CredentialKind::Digest(secret.digest()),
+        secret,
+        certificate: holder.certificate,
         permissions: holder.permissions.clone(),
         created_at: now,
         expires_at,
@@ -138,12 +187,22 @@ mod tests {
     fn secrets_have_256_bits_and_are_never_the_same() {
         let holder = Holder::vendor("default", "ven_1", None).unwrap();
         let now = Wall::from_millis(1);
-        let (one, secret) = mint(&holder, now, None).unwrap();
-        let (other, _) = mint(&holder, now, None).unwrap();
-        assert_ne!(one.id, other.id);
-        assert_ne!(one.secret, other.secret);
-        let random = secret.reveal().strip_prefix("sk_live_").unwrap();
+        let [one, other] = [(); 2].map(|()| mint(&holder, now, None).unwrap());
+        assert_ne!(one.credential.id, other.credential.id);
+        assert_ne!(one.credential.secret, other.credential.secret);
+        let random = one.secrets[0].1.reveal().strip_prefix("sk_live_").unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(random).unwrap().len(), 32);
+    }
+
+    #[test]
+    fn every_key_of_a_modulus_group_proves_somebody_else_and_its_successor_the_same() {
+        let [one, other] = [(); 2].map(|()| Holder::till("default", "store-1", None).unwrap());
+        assert_ne!(one.principal, other.principal);
+        let made = mint(&one, Wall::from_millis(1), None).unwrap();
+        assert_eq!(Holder::of(&made.credential), one);
+        let [(_, key), (_, secret)] = &made.secrets[..] else { panic!("a key and a secret") };
+        let CredentialKind::Signing { key: kept, secret: signing } = &made.credential.secret else { panic!("signing") };
+        assert!(*kept == key.digest() && signing == secret && key != secret);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod mint;
 mod print;
 mod view;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -28,7 +29,15 @@ boop: a requester is a vendor, whose id is its group: --vendor-id (or --group). 
 Permissions of a vendor are kind:payment, kind:entrance, kind:membership, kind:age_verification and attribute:NAME. With
 any of them, everything else is refused: a vendor that may take payments and see an email needs both.
 
-The secret has 256 random bits and is shown this once; the store keeps its digest.";
+modulus: a requester is a till, a performer the terminals of a group, or one of them with --device. Every key belongs to
+somebody else, as two with the same key would displace each other. A till signs its HTTP calls with the api_secret; its
+permissions are websocket and http. With --count N the keys are of one group, their names numbered.
+
+With --certificate the key works only on connections that show that client certificate; `client_ca` of section [tls] says
+whose certificates are looked at.
+
+A secret has 256 random bits and is shown this once. The store keeps its digest; a secret that signs is kept encrypted
+under seal.key in the data folder. Without that file no key can be read: back it up, but not beside the data's backups.";
 
 /// `tillgate keys`.
 #[derive(Subcommand)]
@@ -51,7 +60,7 @@ pub(crate) enum Command {
 pub(crate) struct Create {
     #[command(flatten)]
     place: Place,
-    /// Which protocol: boop
+    /// Which protocol: boop or modulus
     #[arg(long)]
     dialect: Dialect,
     /// What the key lets its holder be: requester, performer or admin
@@ -63,7 +72,7 @@ pub(crate) struct Create {
     /// boop: the vendor's id
     #[arg(long, value_name = "ID")]
     vendor_id: Option<String>,
-    /// The device the key is for; performers need one
+    /// The device the key is for; boop performers need one
     #[arg(long, value_name = "ID")]
     device: Option<String>,
     /// What groups share, such as registered users
@@ -78,6 +87,9 @@ pub(crate) struct Create {
     /// modulus: the key may not open sockets
     #[arg(long)]
     no_websocket: bool,
+    /// The key works only with this client certificate: the first of the PEM file
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// When the key stops working: a time such as 2031-03-04T05:10:00Z, or a duration such as 90d
     #[arg(long, value_name = "WHEN", value_parser = parse_when)]
     expires: Option<Wall>,
@@ -143,6 +155,9 @@ pub(crate) struct Rotate {
     /// How long the old key still works beside the new one
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_span)]
     overlap: Duration,
+    /// The new key works only with this client certificate; without it with the old one's, where that had one
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// When the new key stops working: a time or a duration; without it never
     #[arg(long, value_name = "WHEN", value_parser = parse_when)]
     expires: Option<Wall>,

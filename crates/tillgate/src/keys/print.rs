@@ -1,18 +1,21 @@
 //! Keys as text and as JSON, one a line. Secrets only beside the key they were just made for.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use model::{Credential, Permissions, Secret, Wall};
+use model::{Credential, Digest, Permissions, Secret, Wall};
 use serde::Serialize;
 
+use super::mint::Made;
 use crate::talk;
 
 /// A key as JSON shows it.
 #[derive(Serialize)]
 struct Shown<'a> {
     id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<&'a str>,
+    /// In the words of the vendor's documentation.
+    #[serde(flatten)]
+    secrets: BTreeMap<&'static str, &'a str>,
     dialect: &'static str,
     role: &'static str,
     network: &'a str,
@@ -22,16 +25,17 @@ struct Shown<'a> {
     device: Option<&'a str>,
     name: &'a str,
     permissions: Option<Vec<&'a str>>,
+    certificate: Option<String>,
     state: &'static str,
     created_at: String,
     expires_at: Option<String>,
     revoked_at: Option<String>,
 }
 
-fn shown<'a>(credential: &'a Credential, secret: Option<&'a Secret>, now: Wall) -> Shown<'a> {
+fn shown<'a>(credential: &'a Credential, secrets: &'a [(&'static str, Secret)], now: Wall) -> Shown<'a> {
     Shown {
         id: credential.id.as_str(),
-        secret: secret.map(Secret::reveal),
+        secrets: secrets.iter().map(|(word, secret)| (*word, secret.reveal())).collect(),
         dialect: credential.dialect.name(),
         role: credential.role.name(),
         network: credential.network.as_str(),
@@ -44,11 +48,17 @@ fn shown<'a>(credential: &'a Credential, secret: Option<&'a Secret>, now: Wall) 
             Permissions::All => None,
             Permissions::Only(listed) => Some(listed.iter().map(AsRef::as_ref).collect()),
         },
+        certificate: credential.certificate.map(hexadecimal),
         state: state(credential, now),
         created_at: credential.created_at.to_string(),
         expires_at: credential.expires_at.map(|at| at.to_string()),
         revoked_at: credential.revoked_at.map(|at| at.to_string()),
     }
+}
+
+/// A certificate's digest, as it is written everywhere.
+fn hexadecimal(digest: Digest) -> String {
+    digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a key works, in one word.
@@ -72,15 +82,21 @@ fn has_come(at: Option<Wall>, now: Wall) -> bool {
 }
 
 /// Keys with the secrets they were just made with.
-pub(super) fn made(made: &[(Credential, Secret)], as_json: bool) -> io::Result<()> {
+pub(super) fn made(made: &[Made], as_json: bool) -> io::Result<()> {
     let now = crate::place::now();
     if as_json {
-        return talk::lines(made.iter().map(|(credential, secret)| json(&shown(credential, Some(secret), now))));
+        return talk::lines(made.iter().map(|made| json(&shown(&made.credential, &made.secrets, now))));
     }
-    let head = ["ID", "SUBJECT", "SECRET"].map(str::to_owned);
-    let rows = made.iter().map(|(credential, secret)| {
-        let subject = credential.subject.as_deref().unwrap_or("-");
-        [credential.id.to_string(), subject.to_owned(), secret.reveal().to_owned()]
+    let of = |made: &Made, at: usize| made.secrets.get(at).map_or_else(String::new, |(_, it)| it.reveal().to_owned());
+    let word = |at: usize| {
+        let word = made.first().and_then(|made| made.secrets.get(at)).map_or("", |(word, _)| *word);
+        word.to_uppercase().replace('_', " ")
+    };
+    let head = ["ID".to_owned(), "FOR".to_owned(), word(0), word(1)];
+    let rows = made.iter().map(|made| {
+        let credential = &made.credential;
+        let holder = credential.subject.as_deref().unwrap_or(&credential.name);
+        [credential.id.to_string(), holder.to_owned(), of(made, 0), of(made, 1)]
     });
     table(head, rows)?;
     let count = made.len();
@@ -92,7 +108,7 @@ pub(super) fn made(made: &[(Credential, Secret)], as_json: bool) -> io::Result<(
 pub(super) fn list<'a>(credentials: impl Iterator<Item = &'a Credential>, as_json: bool) -> io::Result<()> {
     let now = crate::place::now();
     if as_json {
-        return talk::lines(credentials.map(|credential| json(&shown(credential, None, now))));
+        return talk::lines(credentials.map(|credential| json(&shown(credential, &[], now))));
     }
     let head = ["ID", "DIALECT", "ROLE", "GROUP", "SUBJECT", "NAME", "STATE", "CREATED", "ENDS"].map(str::to_owned);
     let rows = credentials.map(|credential| {
@@ -115,7 +131,7 @@ pub(super) fn list<'a>(credentials: impl Iterator<Item = &'a Credential>, as_jso
 /// One key, a field a line.
 pub(super) fn one(credential: &Credential, as_json: bool) -> io::Result<()> {
     let now = crate::place::now();
-    let shown = shown(credential, None, now);
+    let shown = shown(credential, &[], now);
     if as_json {
         return talk::data(json(&shown));
     }
@@ -132,6 +148,7 @@ pub(super) fn one(credential: &Credential, as_json: bool) -> io::Result<()> {
         ("device", shown.device.unwrap_or("-").to_owned()),
         ("name", shown.name.to_owned()),
         ("permissions", permissions),
+        ("certificate", shown.certificate.unwrap_or_else(|| "-".to_owned())),
         ("state", shown.state.to_owned()),
         ("created", shown.created_at),
         ("expires", end(shown.expires_at)),

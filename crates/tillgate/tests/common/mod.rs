@@ -91,7 +91,9 @@ pub(crate) fn steady(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let token = ["key_", "sk_live_", "dk_live_"].iter().find(|prefix| rest.starts_with(**prefix));
+        let token = ["key_", "sk_live_", "dk_live_", "mk_live_", "ms_live_", "mt_live_", "till_", "terminal_"]
+            .iter()
+            .find(|prefix| rest.starts_with(**prefix));
         if let Some(prefix) = token {
             out += &format!("<{prefix}…>");
             rest = rest.trim_start_matches(is_token);
