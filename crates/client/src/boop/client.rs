@@ -67,7 +67,7 @@ impl VendorClient {
     /// Takes a context back, if there is still time. What became of it is told where it was created. Gives false when
     /// too much waits already for the server to read.
     pub fn cancel(&self, context_id: &ContextId) -> bool {
-        self.handle.want(VendorCommand::Cancel { context_id: context_id.clone() })
+        self.handle.want(VendorCommand::Cancel { context_id: context_id.clone() }).is_ok()
     }
 
     /// What happens from now on, apart from the outcomes of contexts.

@@ -88,9 +88,7 @@ impl PosClient {
     pub async fn terminals(&self) -> Result<Vec<TerminalInfo>, Failure> {
         let mut events = self.handle.events();
         loop {
-            if !self.handle.want(PosCommand::List) {
-                return Err(NotSent::Full.into());
-            }
+            self.handle.want(PosCommand::List)?;
             loop {
                 match events.next().await {
                     Some(Heard::Event(PosEvent::Listed(result))) => return result,
@@ -178,12 +176,13 @@ impl TerminalClient {
     /// Says what became of a payment; kept until the gateway has acknowledged it. Gives false when too much waits for
     /// the machine already: say it again then.
     pub fn answer(&self, report: Report, offer: &Offer) -> bool {
-        self.handle.want(TerminalCommand::Answer { transaction_id: offer.transaction_id.clone(), report })
+        let transaction_id = offer.transaction_id.clone();
+        self.handle.want(TerminalCommand::Answer { transaction_id, report: Box::new(report) }).is_ok()
     }
 
     /// Says anything else. Gives false when too much waits for the machine already.
     pub fn tell(&self, command: TerminalCommand) -> bool {
-        self.handle.want(command)
+        self.handle.want(command).is_ok()
     }
 
     /// What happens from now on.

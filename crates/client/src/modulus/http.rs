@@ -200,7 +200,7 @@ impl HttpClient {
                     sleep_until(self.clock.instant(at)).await;
                     self.look(id).await
                 }
-                Next::Done(result) => return result,
+                Next::Done(result) => return *result,
             };
             next = pursuit.next(self.clock.now(), came, &mut said);
         }

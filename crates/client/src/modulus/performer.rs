@@ -47,7 +47,7 @@ pub enum TerminalCommand {
         /// Which one.
         transaction_id: TransactionId,
         /// What became of it.
-        report: Report,
+        report: Box<Report>,
     },
     /// Say that a payment was certainly not begun: it will be offered again.
     NotBegun {
@@ -151,7 +151,7 @@ type Out = Vec<Output<TerminalEvent>>;
 /// let Some(Output::Event(TerminalEvent::Offered(offer))) = out.pop() else { panic!("a payment") };
 ///
 /// let report = Report::approved(&offer, "77Q2LM", Wall::from_millis(2_000));
-/// let answer = TerminalCommand::Answer { transaction_id: offer.transaction_id, report };
+/// let answer = TerminalCommand::Answer { transaction_id: offer.transaction_id, report: Box::new(report) };
 /// terminal.handle(now, Input::Command(answer), &mut out);
 /// let Some(Output::Send(frame)) = out.last() else { panic!("its result") };
 /// assert!(frame.reveal().starts_with(r#"{"action":"paymentResponse","transactionId":"K-118","#));

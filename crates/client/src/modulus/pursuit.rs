@@ -36,7 +36,13 @@ pub(super) enum Next {
     /// Look it up at that time.
     LookAt(Timestamp),
     /// It is over.
-    Done(Result<Payment, HttpFailure>),
+    Done(Box<Result<Payment, HttpFailure>>),
+}
+
+impl Next {
+    fn done(result: Result<Payment, HttpFailure>) -> Self {
+        Self::Done(Box::new(result))
+    }
 }
 
 /// The machine.
@@ -65,7 +71,7 @@ impl Pursuit {
     /// What a call came to, and what to do then. `said` hears what a person may want to know.
     pub(super) fn next(&mut self, now: Timestamp, came: Came, mut said: impl FnMut(String)) -> Next {
         match (self.doing, came) {
-            (Doing::Paying, Came::NotSent(lost)) if self.tries == 1 => Next::Done(Err(HttpFailure::NotSent(lost))),
+            (Doing::Paying, Came::NotSent(lost)) if self.tries == 1 => Next::done(Err(HttpFailure::NotSent(lost))),
             (_, Came::NotSent(lost) | Came::Lost(lost)) => {
                 said(format!("{lost}; looking the transaction up"));
                 self.look(now)
@@ -78,7 +84,7 @@ impl Pursuit {
     fn paid(&mut self, now: Timestamp, status: u16, body: &str, mut said: impl FnMut(String)) -> Next {
         match status {
             200 => match wire::read_payment(body) {
-                Ok(payment) if payment.status.is_final() => Next::Done(Ok(payment)),
+                Ok(payment) if payment.status.is_final() => Next::done(Ok(payment)),
                 Ok(_) | Err(_) => self.look(now),
             },
             201..=299 => self.look(now),
@@ -89,7 +95,7 @@ impl Pursuit {
             _ => {
                 let problem = problem(status, body);
                 if codes::is_certain(&problem) || status == 401 || status == 403 {
-                    return Next::Done(Err(HttpFailure::Refused { status, problem }));
+                    return Next::done(Err(HttpFailure::Refused { status, problem }));
                 }
                 said(format!("{problem}; looking the transaction up"));
                 self.look(now)
@@ -100,7 +106,7 @@ impl Pursuit {
     fn looked(&mut self, now: Timestamp, status: u16, body: &str, mut said: impl FnMut(String)) -> Next {
         if status == 200 {
             return match wire::read_payment(body) {
-                Ok(payment) if payment.status.is_final() => Next::Done(Ok(payment)),
+                Ok(payment) if payment.status.is_final() => Next::done(Ok(payment)),
                 Ok(payment) => {
                     said(payment.status.name().to_owned());
                     self.look(now)
@@ -117,12 +123,12 @@ impl Pursuit {
                 self.doing = Doing::Paying;
                 Next::Pay
             } else {
-                Next::Done(Err(HttpFailure::Unknown(problem)))
+                Next::done(Err(HttpFailure::Unknown(problem)))
             };
         }
         if matches!(status, 400..=499) && status != 429 {
             // It will not say anything else next time.
-            return Next::Done(Err(HttpFailure::Unknown(problem)));
+            return Next::done(Err(HttpFailure::Unknown(problem)));
         }
         said(problem.to_string());
         self.look(now)
@@ -132,7 +138,7 @@ impl Pursuit {
     fn look(&mut self, now: Timestamp) -> Next {
         if now >= self.until {
             let problem = Problem::new(None, "the gateway did not say in time what became of it");
-            return Next::Done(Err(HttpFailure::Unknown(problem)));
+            return Next::done(Err(HttpFailure::Unknown(problem)));
         }
         let pause = self.choices.look_first.saturating_mul(1 << self.looks.min(20)).min(self.choices.look_most);
         self.looks += 1;
@@ -179,9 +185,17 @@ mod tests {
         at.since(now)
     }
 
+    fn end(next: Next) -> Result<Payment, HttpFailure> {
+        let Next::Done(result) = next else { panic!("{next:?}") };
+        *result
+    }
+
     fn status(next: Next) -> Status {
-        let Next::Done(Ok(payment)) = next else { panic!("{next:?}") };
-        payment.status
+        end(next).unwrap().status
+    }
+
+    fn failure(next: Next) -> HttpFailure {
+        end(next).unwrap_err()
     }
 
     const PAID: &str = r#"{"transactionId":"t","status":"SUCCESS","paymentResponse":{"transactionId":"t","status":"SUCCESS","amount":"1.00","currency":"PHP"}}"#;
@@ -198,8 +212,8 @@ mod tests {
     fn what_was_never_sent_is_told_at_once_and_is_safe() {
         let (mut pursuit, now) = start();
         let next = pursuit.next(now, Came::NotSent(Lost::ConnectTimeout), |_| {});
-        let Next::Done(Err(failure)) = next else { panic!("{next:?}") };
-        assert!(failure.is_safe_to_retry());
+        let why = failure(next);
+        assert!(why.is_safe_to_retry());
     }
 
     #[test]
@@ -215,8 +229,8 @@ mod tests {
         ] {
             let (mut pursuit, now) = start();
             let next = pursuit.next(now, refusal(status, code), |_| {});
-            let Next::Done(Err(failure)) = next else { panic!("{next:?}") };
-            assert!(failure.is_safe_to_retry(), "{failure}");
+            let why = failure(next);
+            assert!(why.is_safe_to_retry(), "{why}");
         }
     }
 
@@ -247,7 +261,7 @@ mod tests {
         }
         pursuit.next(now, Came::NotSent(Lost::ConnectTimeout), |_| {});
         let next = pursuit.next(now, refusal(404, "TRANSACTION_NOT_FOUND"), |_| {});
-        assert!(matches!(next, Next::Done(Err(HttpFailure::Unknown(_)))), "{next:?}");
+        assert!(matches!(failure(next), HttpFailure::Unknown(_)));
     }
 
     #[test]
@@ -260,11 +274,11 @@ mod tests {
             next = pursuit.next(now, lost(), |_| {});
             looks += 1;
         }
-        let Next::Done(Err(failure)) = next else { panic!("{next:?}") };
-        assert!(!failure.is_safe_to_retry() && looks > 90, "{looks} looks");
+        let why = failure(next);
+        assert!(!why.is_safe_to_retry() && looks > 90, "{looks} looks");
         let (mut pursuit, now) = start();
         pursuit.next(now, lost(), |_| {});
         let next = pursuit.next(now, refusal(401, "UNAUTHORIZED"), |_| {});
-        assert!(matches!(next, Next::Done(Err(HttpFailure::Unknown(_)))), "{next:?}");
+        assert!(matches!(failure(next), HttpFailure::Unknown(_)));
     }
 }

@@ -135,18 +135,21 @@ impl<C: Send + 'static, E: Sort> Handle<C, E> {
             }
             waiters.insert(id.clone(), waiter);
         }
-        let refused = match self.commands.try_send(command) {
-            Ok(()) => return Answer { id, answer: Awaited::Comes(answer, Some(E::closed())) },
-            Err(mpsc::error::TrySendError::Full(_)) => NotSent::Full,
-            Err(mpsc::error::TrySendError::Closed(_)) => NotSent::Closed,
-        };
-        lock(&self.waiters).remove(&id);
-        Answer::now(id, refused)
+        match self.want(command) {
+            Ok(()) => Answer { id, answer: Awaited::Comes(answer, Some(E::closed())) },
+            Err(refused) => {
+                lock(&self.waiters).remove(&id);
+                Answer::now(id, refused)
+            }
+        }
     }
 
-    /// Wants something that has no answer of its own. Gives whether there was room for it.
-    pub(crate) fn want(&self, command: C) -> bool {
-        self.commands.try_send(command).is_ok()
+    /// Wants something that has no answer of its own. It is on its way when this returns.
+    pub(crate) fn want(&self, command: C) -> Result<(), NotSent> {
+        self.commands.try_send(command).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => NotSent::Full,
+            mpsc::error::TrySendError::Closed(_) => NotSent::Closed,
+        })
     }
 
     pub(crate) fn events(&self) -> Events<E> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod lines;
+mod modulus;
 mod property;
 mod scanner;
 mod stage;

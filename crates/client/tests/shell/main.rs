@@ -5,6 +5,7 @@
 
 mod check;
 mod hostile;
+mod modulus;
 mod parting;
 mod stage;
 mod tls;

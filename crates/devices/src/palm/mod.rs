@@ -18,6 +18,7 @@ mod run;
 mod scanner;
 mod script;
 
+pub use crate::mistakes::{Mistake, Mistakes};
 pub use run::run;
 pub use scanner::{Event, Scanner};
-pub use script::{Act, Mistake, Mistakes, Script, Step};
+pub use script::{Act, Script, Step};

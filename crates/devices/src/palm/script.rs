@@ -16,12 +16,13 @@
 //! in the same context. A line `otherwise STEP` says what happens when the others are used up; without one, nobody comes.
 //! What follows a `#` is a remark.
 
-use std::fmt;
 use std::time::Duration;
 
 use client::boop::Capture;
 use model::setting::{parse_duration, print_duration};
 use model::{MemberId, Side};
+
+use crate::mistakes::{Mistake, Mistakes};
 
 /// The longest wait a step can have.
 const AFTER_MOST: Duration = Duration::from_secs(3_600);
@@ -188,39 +189,6 @@ fn palm(words: &[&str]) -> Option<Act> {
 /// A user's name; not one of the words that may follow it.
 fn member(word: &str) -> Option<MemberId> {
     if matches!(word, "left" | "right" | "quality" | "after") { None } else { MemberId::parse(word).ok() }
-}
-
-/// A line that cannot be right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// Which line, from 1.
-    pub line: u32,
-    /// What would be right.
-    pub right: String,
-    /// What stands there.
-    pub found: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: expected {}, got `{}`", self.line, self.right, self.found)
-    }
-}
-
-/// Every mistake of a script, one a line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Mistakes(pub Vec<Mistake>);
-
-impl fmt::Display for Mistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, mistake) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{mistake}")?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,5 @@
+//! Modulus' machines: the till's, the terminal's, and raw lines.
+
+mod lines;
+mod pos;
+mod terminal;

@@ -1,0 +1,4 @@
+//! Modulus' till and terminal over pipes, and its signed calls.
+
+mod calls;
+mod sockets;
