@@ -234,7 +234,11 @@ impl Client {
             } else {
                 self.stage = Stage::Said;
                 self.held.clear();
-                seen.push(Shown::Refuse(answer.into_response()?));
+                let (response, last) = answer.into_response()?;
+                if !last {
+                    return Err("a refusal after which the connection is not to be closed".to_owned());
+                }
+                seen.push(Shown::Refuse(response));
             }
         }
         while matches!(self.stage, Stage::Open) {
@@ -286,7 +290,7 @@ impl Client {
 }
 
 /// Path and query as they are written in a request.
-fn target(request: &Request) -> String {
+pub(crate) fn target(request: &Request) -> String {
     let query = request.query.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
     let query = query.collect::<Vec<_>>().join("&");
     if query.is_empty() { request.path.to_string() } else { format!("{}?{query}", request.path) }
@@ -301,7 +305,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// An HTTP answer as it was read.
-struct Answer {
+pub(crate) struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -309,7 +313,7 @@ struct Answer {
 
 impl Answer {
     /// The answer at the front of `bytes`, when it is whole.
-    fn read(bytes: &mut Vec<u8>) -> Result<Option<Self>, String> {
+    pub(crate) fn read(bytes: &mut Vec<u8>) -> Result<Option<Self>, String> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
         let head = std::str::from_utf8(&bytes[..end]).map_err(|error| error.to_string())?;
         let mut lines = head.split("\r\n");
@@ -331,8 +335,9 @@ impl Answer {
         Ok(Some(Self { status, headers, body }))
     }
 
-    /// What a story writes of it: everything but what HTTP adds of itself, which must be right.
-    fn into_response(self) -> Result<Response, String> {
+    /// What a story writes of it: everything but what HTTP adds of itself, which must be right. And whether it is the
+    /// last of its connection.
+    pub(crate) fn into_response(self) -> Result<(Response, bool), String> {
         let mut shown = Vec::new();
         let (mut length, mut last) = (false, false);
         for (name, value) in self.headers {
@@ -344,10 +349,9 @@ impl Answer {
                 _ => shown.push((&*name.leak(), value)),
             }
         }
-        match (length, last) {
-            (true, true) => Ok(Response { status: self.status, headers: shown, body: self.body.into() }),
-            (false, _) => Err("a refusal without a content-length".to_owned()),
-            (true, false) => Err("a refusal after which the connection is not to be closed".to_owned()),
+        if !length && self.status != 204 {
+            return Err("an answer without a content-length".to_owned());
         }
+        Ok((Response { status: self.status, headers: shown, body: self.body.into() }, last))
     }
 }

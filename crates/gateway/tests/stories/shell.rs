@@ -9,10 +9,12 @@ use std::time::Duration;
 use gateway::{Clock, Indoors, Plan, Settings};
 use model::{CredentialId, Now, Reason, Request, Timestamp};
 use store::{Store, StoreError};
+use tokio::io::DuplexStream;
 use tokio::runtime::{Builder, Runtime};
 use transcript::Theatre;
-use transcript::world::{Hearing, Life, Seen, Sent, Setup, Sight, Socket};
+use transcript::world::{Hearing, Life, Seen, Sent, Setup, Shown, Sight, Socket};
 
+use crate::caller::Caller;
 use crate::client::{Client, Patience};
 use crate::clock::HandClock;
 use crate::fickle::{Failing, Fickle, fail_one_more};
@@ -30,6 +32,49 @@ pub(crate) struct Manner {
     pub(crate) patience: Patience,
 }
 
+/// Whoever is at the other end of a pipe.
+enum Peer {
+    Socket(Client),
+    Call(Caller),
+}
+
+impl Peer {
+    fn life(&self) -> Life {
+        match self {
+            Self::Socket(client) => client.life(),
+            Self::Call(caller) => caller.life(),
+        }
+    }
+
+    fn leave(&mut self) {
+        match self {
+            Self::Socket(client) => client.leave(),
+            Self::Call(caller) => caller.leave(),
+        }
+    }
+
+    fn cut(&mut self) {
+        match self {
+            Self::Socket(client) => client.cut(),
+            Self::Call(caller) => caller.cut(),
+        }
+    }
+
+    fn pump(&mut self, seen: &mut Vec<Shown>) -> Result<bool, String> {
+        match self {
+            Self::Socket(client) => client.pump(seen),
+            Self::Call(caller) => caller.pump(seen),
+        }
+    }
+
+    fn at_rest(&self, read: bool) -> Option<String> {
+        match self {
+            Self::Socket(client) => client.at_rest(read),
+            Self::Call(caller) => caller.at_rest(),
+        }
+    }
+}
+
 /// Everything between a story and its nodes. Nothing moves but in [`Theatre`]'s calls.
 pub(crate) struct Shell {
     setup: Setup,
@@ -40,7 +85,7 @@ pub(crate) struct Shell {
     /// None only while it is killed.
     indoors: Option<Indoors>,
     runtime: Runtime,
-    clients: Vec<Client>,
+    clients: Vec<Peer>,
     starts: u64,
     seen: Vec<Seen>,
     broken: Vec<String>,
@@ -129,8 +174,20 @@ impl Shell {
         moved
     }
 
+    /// The client of a socket; a story sends frames on nothing else.
     fn client(&mut self, socket: Socket) -> &mut Client {
-        &mut self.clients[socket.0]
+        match &mut self.clients[socket.0] {
+            Peer::Socket(client) => client,
+            Peer::Call(_) => panic!("a call takes no frames"),
+        }
+    }
+
+    /// A pipe to a core.
+    fn connect(&mut self, core: u8, peer: IpAddr) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(self.manner.pipe);
+        let core = usize::from(core % self.manner.cores);
+        self.indoors().connect(core, far, peer);
+        near
     }
 
     /// Something happens between what was said before and what is said after.
@@ -142,7 +199,7 @@ impl Shell {
 
     /// What is left when everybody has gone: nothing.
     pub(crate) fn end(mut self) -> Vec<String> {
-        self.clients.iter_mut().for_each(Client::leave);
+        self.clients.iter_mut().for_each(Peer::leave);
         self.settle();
         let (open, known) = (self.indoors().sockets(), self.record.borrow().connections());
         if (open, known) != (0, 0) {
@@ -171,16 +228,22 @@ impl Theatre for Shell {
     }
 
     fn waits_for_upgrade(&self, socket: Socket) -> bool {
-        self.clients[socket.0].waits_for_upgrade()
+        match &self.clients[socket.0] {
+            Peer::Socket(client) => client.waits_for_upgrade(),
+            Peer::Call(_) => false,
+        }
     }
 
     fn open(&mut self, core: u8, request: &Request, hearing: Hearing) -> Socket {
-        let (near, far) = tokio::io::duplex(self.manner.pipe);
-        let peer: IpAddr = request.peer;
-        let core = usize::from(core % self.manner.cores);
-        self.indoors().connect(core, far, peer);
+        let near = self.connect(core, request.peer);
         let nonce = self.clients.len() as u128;
-        self.clients.push(Client::new(near, request, hearing, self.manner.patience, nonce));
+        self.clients.push(Peer::Socket(Client::new(near, request, hearing, self.manner.patience, nonce)));
+        Socket(self.clients.len() - 1)
+    }
+
+    fn call(&mut self, core: u8, request: &Request) -> Socket {
+        let near = self.connect(core, request.peer);
+        self.clients.push(Peer::Call(Caller::new(near, request)));
         Socket(self.clients.len() - 1)
     }
 
@@ -195,7 +258,7 @@ impl Theatre for Shell {
     }
 
     fn lose(&mut self, socket: Socket) {
-        self.between(|shell| shell.client(socket).leave());
+        self.between(|shell| shell.clients[socket.0].leave());
     }
 
     fn fault(&mut self, socket: Socket, reason: Reason) -> Result<(), String> {
@@ -215,7 +278,7 @@ impl Theatre for Shell {
         let killed = self.indoors.take().expect("it is killed only here");
         // What its nodes hear while they die is nobody's business.
         let store = killed.kill();
-        self.clients.iter_mut().for_each(Client::cut);
+        self.clients.iter_mut().for_each(Peer::cut);
         self.start(store);
         Ok(())
     }

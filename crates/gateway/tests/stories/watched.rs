@@ -46,10 +46,12 @@ impl Record {
 
     fn takes(&mut self, input: &Input<'_>) {
         let wrong = match input {
-            Input::Open { route, .. } => match self.routes.insert(*route, Hears::Nothing) {
-                None => return,
-                Some(_) => format!("{route:?} was opened twice"),
-            },
+            Input::Open { route, .. } | Input::Request { route, .. } => {
+                match self.routes.insert(*route, Hears::Nothing) {
+                    None => return,
+                    Some(_) => format!("{route:?} was opened twice"),
+                }
+            }
             Input::Frame { route, .. } if self.paused.contains(route) => {
                 format!("{input:?} while it is not to be read")
             }
@@ -83,7 +85,7 @@ impl Record {
         match output {
             Output::Wire { route, wire } => match wire {
                 Wire::Accept => drop(self.routes.insert(*route, Hears::Frames)),
-                Wire::Refuse(_) => drop(self.routes.remove(route)),
+                Wire::Refuse(_) | Wire::Respond(_) => drop(self.routes.remove(route)),
                 Wire::Close { .. } => drop(self.routes.insert(*route, Hears::Close)),
                 Wire::Pause => drop(self.paused.insert(*route)),
                 Wire::Resume => drop(self.paused.remove(route)),
