@@ -19,11 +19,11 @@ fn done_after_all() -> World {
     then(
         world.answer("reader", "k1", completed("did after all")),
         &[
+            "reader= taken k1 late expired",
             "write late k1 did after all",
             "write accepted k1' about k1",
             "event 4 accepted k1' undo",
             "reader: offer k1' undo by +130s",
-            "reader= taken k1 late expired",
         ],
     );
     world
@@ -71,17 +71,17 @@ fn a_late_failure_is_only_put_on_record_and_a_success_after_it_still_counts() {
     let mut world = expired();
     then(
         world.answer("reader", "k1", Verdict::Failed(bytes("no card"))),
-        &["write late k1 no card", "reader= taken k1 late expired"],
+        &["reader= taken k1 late expired", "write late k1 no card"],
     );
     then(world.answer("reader", "k1", Verdict::Declined(bytes("no money"))), &["reader= taken k1 late expired"]);
     then(
         world.answer("reader", "k1", completed("did after all")),
         &[
+            "reader= taken k1 late expired",
             "write late k1 did after all",
             "write accepted k1' about k1",
             "event 4 accepted k1' undo",
             "reader: offer k1' undo by +130s",
-            "reader= taken k1 late expired",
         ],
     );
 }
@@ -102,11 +102,11 @@ fn a_success_after_a_cancel_or_a_failure_is_made_good_too() {
     then(
         world.answer("reader", "k1", completed("did after all")),
         &[
+            "reader= taken k1 late cancelled",
             "write late k1 did after all",
             "write accepted k1' about k1",
             "event 4 accepted k1' undo",
             "reader: offer k1' undo by +100s",
-            "reader= taken k1 late cancelled",
         ],
     );
     world.submit("till", payment("k2"));
@@ -116,11 +116,11 @@ fn a_success_after_a_cancel_or_a_failure_is_made_good_too() {
     then(
         world.answer("back", "k2", completed("did after all")),
         &[
+            "back= taken k2 late failed",
             "write late k2 did after all",
             "write accepted k2' about k2",
             "event 9 accepted k2' undo",
             "back: offer k2' undo by +110s",
-            "back= taken k2 late failed",
         ],
     );
 }
@@ -132,11 +132,11 @@ fn a_success_after_days_is_made_good_and_not_twice() {
     then(
         world.answer_late("reader", "k1", completed("did after all")),
         &[
+            "reader= taken k1 late expired",
             "write late k1 did after all",
             "write accepted k1' about k1",
             "event 4 accepted k1' undo",
             "reader: offer k1' undo by +259330s",
-            "reader= taken k1 late expired",
         ],
     );
     then(world.answer_late("reader", "k1", completed("did after all")), &["reader= taken k1 late expired"]);
@@ -185,11 +185,11 @@ fn a_success_that_comes_after_a_restart_is_made_good() {
     then(
         world.answer_late("back", "k1", completed("did after all")),
         &[
+            "back= taken k1 late expired",
             "write late k1 did after all",
             "write accepted k1' about k1",
             "event 2 accepted k1' undo",
             "back: offer k1' undo by +130s",
-            "back= taken k1 late expired",
         ],
     );
 }

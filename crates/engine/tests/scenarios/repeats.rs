@@ -213,7 +213,7 @@ fn a_late_answer_is_acknowledged_and_kept_only_where_its_kind_wants_that() {
     then(world.answer("reader", "k1", completed("too late")), &["reader= taken k1 late expired"]);
     then(
         world.answer("reader", "k2", completed("too late")),
-        &["write late k2 too late", "reader= taken k2 late expired"],
+        &["reader= taken k2 late expired", "write late k2 too late"],
     );
     then(world.answer_by_id("reader", "k2", evidence("a palm")), &["reader= taken k2 late expired"]);
     then(world.answer("reader", "k2", Verdict::Started), &["reader= taken k2 late expired"]);

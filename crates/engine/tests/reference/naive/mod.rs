@@ -1,6 +1,7 @@
 //! The same partition once more, written to be believed by reading: everything in lists that are searched from
 //! the front, no index, no timer. At each step it looks at everything it has and works out what is due.
 
+mod late;
 mod sessions;
 mod work;
 
