@@ -8,6 +8,7 @@ mod connect;
 mod demo;
 mod exit;
 mod keys;
+mod ledger;
 mod load;
 mod logs;
 mod members;
@@ -46,6 +47,9 @@ enum Command {
     /// Register who is recognised: members of a network with their attributes and balances
     #[command(subcommand)]
     Members(members::Command),
+    /// Show what was accepted and what became of it, and whether that adds up
+    #[command(after_help = ledger::AFTER)]
+    Ledger(Box<ledger::Ledger>),
     /// Connect as a peer: frames on stdin and stdout, login and heartbeat done
     #[command(after_help = connect::AFTER)]
     Connect(connect::Connect),
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Keys(command) => keys::run(command),
         Command::Members(command) => members::run(command),
+        Command::Ledger(ledger) => ledger::run(&ledger),
         Command::Connect(connect) => connect::run(&connect),
         Command::Simulate(command) => simulate::run(command),
         Command::Load(command) => load::run(*command),

@@ -7,7 +7,7 @@ use common::{run, snapshot};
 
 #[test]
 fn every_help_text_is_as_it_was() {
-    let table: [&[&str]; 26] = [
+    let table: [&[&str]; 27] = [
         &[],
         &["serve"],
         &["demo"],
@@ -20,6 +20,7 @@ fn every_help_text_is_as_it_was() {
         &["members"],
         &["members", "put"],
         &["members", "show"],
+        &["ledger"],
         &["connect"],
         &["simulate"],
         &["simulate", "scanner"],
