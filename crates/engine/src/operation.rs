@@ -190,13 +190,14 @@ impl Operation {
 
     /// What the requester is told once it has ended.
     pub(crate) fn outcome_tell(&self) -> Option<Tell> {
-        let State::Ended { outcome, .. } = &self.state else { return None };
+        let State::Ended { outcome, at, .. } = &self.state else { return None };
         Some(Tell::Outcome {
             operation: self.id,
             key: self.key.clone(),
             kind: self.kind.clone(),
             memo: self.memo.clone(),
             outcome: outcome.clone(),
+            at: *at,
         })
     }
 

@@ -362,8 +362,9 @@ fn repeated_after_days(
         Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
         None => {
             turn.answer(from, id, Tell::Accepted { operation: row.id, key: key.clone() });
-            if let Some((outcome, _)) = row.outcome {
-                turn.tell(from, Tell::Outcome { operation: row.id, key, kind: row.kind, memo: row.memo, outcome });
+            if let Some((outcome, at)) = row.outcome {
+                let (operation, kind, memo) = (row.id, row.kind, row.memo);
+                turn.tell(from, Tell::Outcome { operation, key, kind, memo, outcome, at });
             }
         }
     }

@@ -91,6 +91,8 @@ pub enum Tell {
         memo: Opaque,
         /// How it ended.
         outcome: Outcome,
+        /// When it ended, which may be long before it is told.
+        at: Timestamp,
     },
     /// Work for this performer.
     Offer {

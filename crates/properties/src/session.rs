@@ -276,10 +276,8 @@ impl Stage {
                     3 => Outcome::Expired { certainty },
                     _ => Outcome::Cancelled { certainty },
                 };
-                let out = self.tell(
-                    None,
-                    Tell::Outcome { operation, key, kind: "payment".into(), memo: Opaque::default(), outcome },
-                );
+                let (kind, memo, at) = ("payment".into(), Opaque::default(), self.now.at);
+                let out = self.tell(None, Tell::Outcome { operation, key, kind, memo, outcome, at });
                 let told = out.len() == 1 || self.closed || self.role == Role::Performer;
                 assert!(told, "an outcome is told once: {out:?}");
             }

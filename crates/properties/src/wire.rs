@@ -214,7 +214,7 @@ fn operation() -> OperationId {
 
 fn ended(submit: &Submit, outcome: Outcome) -> Tell {
     let (key, kind, memo) = (submit.key.clone(), submit.kind.clone(), submit.memo.clone());
-    Tell::Outcome { operation: operation(), key, kind, memo, outcome }
+    Tell::Outcome { operation: operation(), key, kind, memo, outcome, at: Timestamp::from_millis(0) }
 }
 
 fn progress(submit: &Submit, note: Opaque) -> Tell {

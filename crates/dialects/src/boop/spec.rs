@@ -149,7 +149,10 @@ fn tell(dice: &mut Dice, windows: Vec<Window>) -> Tell {
             Tell::Taken { operation: None, key: (dice.roll(3) > 0).then_some(key), taken: dice.pick(&all) }
         }
         9 => Tell::Progress { operation, key, memo: bytes(dice), note: bytes(dice) },
-        10 | 11 => Tell::Outcome { operation, key, kind: "payment".into(), memo: bytes(dice), outcome: outcome(dice) },
+        10 | 11 => {
+            let (kind, memo, outcome) = ("payment".into(), bytes(dice), outcome(dice));
+            Tell::Outcome { operation, key, kind, memo, outcome, at: Timestamp::from_millis(0) }
+        }
         12 => {
             let answer_by = Timestamp::from_millis(dice.roll(100_000));
             Tell::Offer {

@@ -242,9 +242,9 @@ impl Call {
                 let about = About { transaction: Some(&key), ..About::default() };
                 self.error(now, codes::refused(why), about, out);
             }
-            Tell::Outcome { key, memo, outcome, .. } => match Memo::read(&memo) {
+            Tell::Outcome { key, memo, outcome, at, .. } => match Memo::read(&memo) {
                 Some(memo) => {
-                    let answered = answered(&memo, &key, &outcome, now.wall);
+                    let answered = answered(&memo, &key, &outcome, now.wall_at(at));
                     self.respond(http::complete(&key, &answered, now.wall), out);
                 }
                 None => self.error(now, Code::InternalError, About::default(), out),

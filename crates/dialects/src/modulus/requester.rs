@@ -224,7 +224,10 @@ impl Requester {
         match tell {
             Tell::Devices(states) => send(till::terminals(&states, self.principal.partition, now.wall), out),
             Tell::Refused { key, why } => self.refused(now, why, Some(&key), out),
-            Tell::Outcome { key, kind, memo, outcome, .. } => self.outcome(now, &key, &kind, &memo, &outcome, out),
+            Tell::Outcome { key, kind, memo, outcome, at, .. } => {
+                let ended = now.wall_at(at);
+                self.outcome(now, ended, &key, &kind, &memo, &outcome, out);
+            }
             Tell::Event(event) => self.event(now, &event, out),
             Tell::Displaced => self.part(now, Reason::Displaced, out),
             Tell::Revoked => self.part(now, Reason::Revoked, out),
@@ -250,16 +253,26 @@ impl Requester {
         send(wire::error(now.wall, codes::refused_on_socket(why), None, Some(about)), out);
     }
 
-    fn outcome(&self, now: Now, key: &RequestKey, kind: &str, memo: &[u8], outcome: &Outcome, out: &mut Outbox) {
+    #[expect(clippy::too_many_arguments, reason = "the parts of one tell")]
+    fn outcome(
+        &self,
+        now: Now,
+        ended: Wall,
+        key: &RequestKey,
+        kind: &str,
+        memo: &[u8],
+        outcome: &Outcome,
+        out: &mut Outbox,
+    ) {
         let Some(memo) = Memo::read(memo) else { return };
         let group = self.principal.group.name();
         match Kind::parse(kind) {
             Some(Kind::Payment | Kind::PaymentCall) => {
-                let answered = answered(&memo, key, outcome, now.wall);
+                let answered = answered(&memo, key, outcome, ended);
                 send(till::complete(&memo.terminal_id, key, &answered, group, now.wall), out);
             }
             Some(Kind::Void | Kind::VoidCall) => match outcome {
-                Outcome::Completed { .. } => send(till::voided(&memo.terminal_id, key, group, now.wall), out),
+                Outcome::Completed { .. } => send(till::voided(&memo.terminal_id, key, group, ended, now.wall), out),
                 // The payment stays failed for the till; an operator has to see to the reversal.
                 Outcome::Declined { .. }
                 | Outcome::Failed { .. }

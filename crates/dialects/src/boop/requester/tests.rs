@@ -221,6 +221,7 @@ fn a_second_login_is_proven_again() {
         kind: "payment".into(),
         memo: model::Opaque::new(),
         outcome,
+        at: Timestamp::from_millis(NOON),
     };
     assert_eq!(vendor.told(tell), ["auth_result \"a\" false"], "results do not wait");
     assert_eq!(vendor.done(1, Ok(principal("ven_1", Permissions::All))), ["authenticated"]);
@@ -347,7 +348,8 @@ fn what_comes_of_a_context_is_told() {
         assert_eq!(vendor.told(tell), [format!("error {} a", code.name())]);
     }
     let mut outcome = |outcome| {
-        vendor.told(Tell::Outcome { operation, key: key.clone(), kind: "payment".into(), memo: memo.clone(), outcome })
+        let (key, kind, memo) = (key.clone(), "payment".into(), memo.clone());
+        vendor.told(Tell::Outcome { operation, key, kind, memo, outcome, at: Timestamp::from_millis(NOON) })
     };
     let certainty = Certainty::NotDelivered;
     assert_eq!(outcome(Outcome::Expired { certainty }), ["error AUTH_CONTEXT_EXPIRED a"]);

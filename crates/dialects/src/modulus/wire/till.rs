@@ -166,7 +166,7 @@ pub(crate) fn complete(terminal: &str, key: &RequestKey, answered: &Answered, gr
 }
 
 /// A late success was reversed.
-pub(crate) fn voided(terminal: &str, key: &RequestKey, group: &str, wall: Wall) -> Bytes {
+pub(crate) fn voided(terminal: &str, key: &RequestKey, group: &str, at: Wall, wall: Wall) -> Bytes {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Message<'a> {
@@ -184,7 +184,7 @@ pub(crate) fn voided(terminal: &str, key: &RequestKey, group: &str, wall: Wall) 
         terminal_id: terminal,
         transaction_id: key.as_str(),
         void_reason: LATE_RECONNECTION,
-        voided_at: instant(wall),
+        voided_at: instant(at),
         timestamp: instant(wall),
         group_id: group,
         version: VERSION,
