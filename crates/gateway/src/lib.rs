@@ -46,5 +46,5 @@ pub use proxied::ForwardedHeader;
 pub use running::{Drained, Running};
 pub use settings::{Settings, Tls};
 pub use start::{Gateway, StartError};
-pub use storage::{LOAD_AGAIN, REMEMBER, Reader, Storage};
+pub use storage::{LOAD_AGAIN, Reader, Storage};
 pub use tls::{Looked, TlsError, certificate_digest};

@@ -10,16 +10,13 @@ use std::time::{Duration, Instant};
 
 use model::{Commit, CommitError, GroupId, OperationRow, Partition, RequestKey, Timestamp};
 use node::Directory;
-use store::{Sqlite, Store, StoreError};
+use store::{Horizon, Sqlite, Store, StoreError};
 
 use crate::inbox::Letter;
 use crate::running::House;
 
 /// Writes and decisions gathered into one transaction at most.
 pub(crate) const WRITES_MOST: usize = 256;
-
-/// Operations that ended within this time are kept in memory: a repeat of one is answered without a read.
-pub const REMEMBER: Duration = Duration::from_secs(3600);
 
 /// How often credentials are looked at, so that a revocation ends live sessions within a second.
 const CREDENTIALS_EVERY: Duration = Duration::from_millis(300);
@@ -317,7 +314,8 @@ impl Writer {
     }
 
     fn load(&mut self, core: u8, partitions: Vec<Partition>) {
-        let horizon = self.house.clock.now().at.before(REMEMBER);
+        let now = self.house.clock.now().at;
+        let horizon = Horizon { ended: now.before(node::REMEMBER), seen: now.before(node::LISTED) };
         let inbox = &self.house.inboxes[usize::from(core)];
         match self.store.load(&partitions, horizon) {
             Ok(loaded) => {

@@ -21,6 +21,11 @@ pub const WRITES_PER_BATCH: usize = 256;
 /// How long a write that may wait waits for another that cannot.
 pub const LAZY_WRITES: Duration = Duration::from_secs(1);
 
+/// After a start, operations that ended within this time are loaded; of older ones a repeat is answered from the store.
+pub const REMEMBER: Duration = Duration::from_secs(300);
+/// After a start, devices seen within this time are loaded.
+pub const LISTED: Duration = engine::bounds::DEVICE_LISTED;
+
 /// What a partition says once it may be said.
 #[derive(Debug)]
 pub(crate) enum Said {

@@ -14,7 +14,7 @@ mod slots;
 
 pub use directory::{Directory, Presented, Throttle};
 pub use farewell::Spread;
-pub use home::{LAZY_WRITES, WRITES_PER_BATCH};
+pub use home::{LAZY_WRITES, LISTED, REMEMBER, WRITES_PER_BATCH};
 pub use port::{Ending, Input, Mail, Note, Output, Wire};
 pub use slot::{LINE_BYTES, LINE_FRAMES};
 

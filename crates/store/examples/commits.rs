@@ -15,7 +15,7 @@ use model::{
     Commit, Dialect, Digest, Fence, GroupId, MailRow, NetworkId, Opaque, OperationId, OperationRow, Outcome, Partition,
     PrincipalId, RequestKey, Target, Timestamp, Write,
 };
-use store::{Sqlite, Store};
+use store::{Horizon, Sqlite, Store};
 
 /// How long each figure is measured.
 const SPAN: Duration = Duration::from_secs(4);
@@ -100,7 +100,7 @@ struct Shops {
 impl Shops {
     fn new(store: &mut Sqlite) -> Result<Self, Box<dyn Error>> {
         let all: Vec<Partition> = (0..=255).map(Partition).collect();
-        let fence = store.load(&all, Timestamp::default())?[0].fence;
+        let fence = store.load(&all, Horizon::at(Timestamp::default()))?[0].fence;
         let mut groups = Vec::new();
         for n in 0..1_000 {
             let group = GroupId::parse(&format!("shop-{n:04}"))?;

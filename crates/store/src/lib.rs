@@ -26,15 +26,32 @@ pub use sqlite::{Reader, Sqlite};
 /// Answers after the outcome that are kept beside one operation; what comes after them is not written.
 pub const LATE_ANSWERS_PER_OPERATION: usize = 16;
 
+/// How far back a new owner of partitions looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// Operations that ended at or after this are loaded.
+    pub ended: Timestamp,
+    /// Devices seen at or after this are loaded.
+    pub seen: Timestamp,
+}
+
+impl Horizon {
+    /// The same for operations and devices.
+    #[must_use]
+    pub const fn at(at: Timestamp) -> Self {
+        Self { ended: at, seen: at }
+    }
+}
+
 /// A place where things survive. Calls block; the shell gives it a thread.
 pub trait Store: Send {
     /// Takes ownership of partitions: each gets a new, durable fence, and what its owner starts from:
-    /// running operations, those that ended at or after `horizon` or are still owed, oldest first, the mail in
-    /// the order it was owed, and the devices last seen at or after `horizon`, by group and name. Answers in the order of `partitions`.
+    /// running operations, those that ended within the horizon or are still owed, oldest first, the mail in the
+    /// order it was owed, and the devices seen within it, by group and name. Answers in the order of `partitions`.
     ///
     /// # Errors
     /// [`StoreError`]; then no fence has moved.
-    fn load(&mut self, partitions: &[Partition], horizon: Timestamp) -> Result<Vec<Loaded>, StoreError>;
+    fn load(&mut self, partitions: &[Partition], horizon: Horizon) -> Result<Vec<Loaded>, StoreError>;
 
     /// Makes batches durable, as many together as the store's bound allows. Answers in order.
     ///

@@ -11,7 +11,7 @@ use model::{
 };
 
 use crate::refusal::{self, Refusal};
-use crate::{Account, Filter, Inspect, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError};
+use crate::{Account, Filter, Horizon, Inspect, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError};
 
 /// A store in memory. A clone is another handle on the same data: keep one, drop the other, and the data
 /// has survived a restart.
@@ -102,7 +102,7 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
 }
 
 impl Store for Memory {
-    fn load(&mut self, partitions: &[Partition], horizon: Timestamp) -> Result<Vec<Loaded>, StoreError> {
+    fn load(&mut self, partitions: &[Partition], horizon: Horizon) -> Result<Vec<Loaded>, StoreError> {
         let mut state = self.state();
         Ok(partitions.iter().map(|partition| state.load(*partition, horizon)).collect())
     }
@@ -237,15 +237,15 @@ impl Inspect for Memory {
 }
 
 impl State {
-    fn load(&mut self, partition: Partition, horizon: Timestamp) -> Loaded {
+    fn load(&mut self, partition: Partition, horizon: Horizon) -> Loaded {
         let fence = self.fences.entry(partition).or_default();
         fence.0 += 1;
         let fence = *fence;
         let wanted = |row: &&OperationRow| {
             row.id.partition() == partition
-                && (row.outcome.as_ref().is_none_or(|(_, at)| *at >= horizon) || self.mail.rows.contains_key(&row.id))
+                && (row.outcome.as_ref().is_none_or(|(_, at)| *at >= horizon.ended) || self.mail.rows.contains_key(&row.id))
         };
-        let seen = |row: &&DeviceRow| row.last_seen_at >= horizon && Partition::of(&row.group) == partition;
+        let seen = |row: &&DeviceRow| row.last_seen_at >= horizon.seen && Partition::of(&row.group) == partition;
         let mut mail: Vec<&(u64, MailRow)> =
             self.mail.rows.values().filter(|(_, row)| row.operation.partition() == partition).collect();
         mail.sort_by_key(|(place, _)| *place);

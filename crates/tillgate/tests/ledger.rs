@@ -12,7 +12,7 @@ use model::{
     Outcome, Partition, PrincipalId, RequestKey, Target, Timestamp, Write,
 };
 use serde_json::Value;
-use store::{Sqlite, Store};
+use store::{Horizon, Sqlite, Store};
 
 /// 2031-03-04T05:10:00Z.
 const START: u64 = 1_930_367_400_000;
@@ -108,7 +108,7 @@ fn seed(data: &Path, rows: Vec<OperationRow>, later: Vec<Write>) {
 }
 
 fn commit(store: &mut Sqlite, partition: Partition, write: Write) {
-    let fence = store.load(&[partition], at(0)).unwrap()[0].fence;
+    let fence = store.load(&[partition], Horizon::at(at(0))).unwrap()[0].fence;
     let commit = Commit { partition, fence, batch: 1, writes: vec![write], settles: Vec::new() };
     assert!(store.commit(&[commit])[0].is_ok());
 }
@@ -214,7 +214,7 @@ fn a_ledger_is_read_beside_a_running_gateway_and_over_many_pages() {
     let mut store = Sqlite::open(&data).unwrap();
     let shop = payment(0, "K-0", "\"0.01\"", "PHP").group;
     let partition = Partition::of(&shop);
-    let fence = store.load(&[partition], at(0)).unwrap()[0].fence;
+    let fence = store.load(&[partition], Horizon::at(at(0))).unwrap()[0].fence;
     let row = |n: u64| with(payment(n, &format!("K-{n}"), "\"0.01\"", "PHP"), completed("0.01", "PHP"), n + 1);
     let writes = (0..1_000).map(|n| Write::Accepted(Box::new(row(n)))).collect();
     let commit = Commit { partition, fence, batch: 1, writes, settles: Vec::new() };

@@ -13,7 +13,7 @@ use model::{
     Timestamp, Wall,
 };
 use node::{Directory, Ending, Input, Mail, Node, Note, Output, Wire};
-use store::{Store, StoreError};
+use store::{Horizon, Store, StoreError};
 
 use crate::connection::{Connection, Took};
 pub use crate::connection::{Hearing, Life, Sent, Shown, Socket};
@@ -24,8 +24,6 @@ pub const CLOSE_WAIT: Duration = Duration::from_secs(3);
 pub const LOAD_PAUSE: Duration = Duration::from_secs(1);
 /// The bytes of a message before a session says another limit.
 pub const FIRST_LIMIT: usize = 4096;
-/// How far back ended operations are loaded.
-pub const HORIZON: Duration = Duration::from_secs(3600);
 /// Rounds of mail, commits and wakes within one instant; beyond it the nodes do not come to rest.
 pub const MAX_ROUNDS: u32 = 1_000_000;
 
@@ -382,6 +380,11 @@ impl World {
         self.failing_loads += 1;
     }
 
+    /// Nothing more fails than what has failed already.
+    pub fn heal(&mut self) {
+        (self.failing_commits, self.failing_loads, self.dies_after) = (0, 0, None);
+    }
+
     /// Commits wait until they are released.
     pub fn hold_commits(&mut self) {
         self.held.get_or_insert_default();
@@ -453,7 +456,7 @@ impl World {
                 self.handle(core, Input::Earlier { ticket, partition, row });
             }
             Work::Load(partition) => {
-                let horizon = self.now.at.before(HORIZON);
+                let horizon = Horizon { ended: self.now.at.before(node::REMEMBER), seen: self.now.at.before(node::LISTED) };
                 let loaded = if self.failing_loads > 0 {
                     self.failing_loads -= 1;
                     Err("told to fail".into())

@@ -7,7 +7,7 @@ use model::{
     Commit, CommitError, Credential, CredentialId, GroupId, Loaded, Member, MemberId, NetworkId, OperationId,
     OperationRow, Partition, RequestKey, Settled, Timestamp, Wall,
 };
-use store::{Store, StoreError};
+use store::{Horizon, Store, StoreError};
 
 /// How many of the next ones fail.
 #[derive(Clone, Default)]
@@ -31,7 +31,7 @@ fn fails(count: &AtomicU32) -> bool {
 }
 
 impl Store for Fickle {
-    fn load(&mut self, partitions: &[Partition], horizon: Timestamp) -> Result<Vec<Loaded>, StoreError> {
+    fn load(&mut self, partitions: &[Partition], horizon: Horizon) -> Result<Vec<Loaded>, StoreError> {
         if fails(&self.failing.loads) {
             return Err(StoreError::Unavailable("told to fail".into()));
         }

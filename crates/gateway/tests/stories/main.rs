@@ -157,6 +157,5 @@ fn the_worlds_numbers_are_the_shells() {
     let settings = Settings::default();
     assert_eq!(world::CLOSE_WAIT, settings.close_wait);
     assert_eq!(world::FIRST_LIMIT, settings.message_first);
-    assert_eq!(world::HORIZON, gateway::REMEMBER);
     assert_eq!(world::LOAD_PAUSE, gateway::LOAD_AGAIN);
 }

@@ -9,7 +9,7 @@ use model::{
     Side, Target, Timestamp, Wall, Write,
 };
 
-use crate::Inspect;
+use crate::{Horizon, Inspect};
 
 /// What a commit of one batch answers.
 pub(crate) type Answer = Result<Vec<Settled>, CommitError>;
@@ -227,7 +227,7 @@ fn service(question: &Question, member: Option<&Member>) -> Decision {
 
 /// Takes the partitions of shops 1 to 3; the fence is the same for all.
 pub(crate) fn own(store: &mut dyn Inspect) -> Fence {
-    let loaded = store.load(&[home(1), home(2), home(3)], at(0)).unwrap();
+    let loaded = store.load(&[home(1), home(2), home(3)], Horizon::at(at(0))).unwrap();
     let fence = loaded[0].fence;
     assert!(loaded.iter().all(|loaded| loaded.fence == fence));
     fence

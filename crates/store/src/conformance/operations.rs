@@ -8,7 +8,7 @@ use model::{
 use super::Place;
 use super::given::*;
 use crate::sqlite::WRITES_PER_TRANSACTION;
-use crate::{Filter, Inspect, LATE_ANSWERS_PER_OPERATION};
+use crate::{Filter, Horizon, Inspect, LATE_ANSWERS_PER_OPERATION};
 
 pub(crate) fn what_is_accepted_is_there_as_it_was(place: &impl Place) {
     let mut store = place.open();
@@ -153,7 +153,7 @@ pub(crate) fn a_ledger_shows_what_a_filter_lets_pass(place: &impl Place) {
         writes: vec![Write::Accepted(Box::new(OperationRow { group: slashed.clone(), ..row }))],
         settles: Vec::new(),
     };
-    let fence = store.load(&[Partition::of(&slashed)], at(0)).unwrap()[0].fence;
+    let fence = store.load(&[Partition::of(&slashed)], Horizon::at(at(0))).unwrap()[0].fence;
     assert_eq!(commit(&mut *store, commit_of(fence)), Ok(vec![]));
     let named = |name: &str| store.ledger(None, 9, &Filter { group: Some(name.into()), ..all() }).unwrap().len();
     assert_eq!((named("north/1"), named("1"), named("boop/north/1")), (1, 0, 0));
@@ -177,7 +177,7 @@ pub(crate) fn a_new_owner_starts_from_what_runs_is_recent_or_is_owed(place: &imp
         fence,
         vec![ended(1, 20, done()), owed, ended(1, 30, done()), ended(1, 40, done()), ended(1, 50, done())],
     );
-    let loaded = store.load(&[home(1)], at(51)).unwrap().remove(0);
+    let loaded = store.load(&[home(1)], Horizon::at(at(51))).unwrap().remove(0);
     let ids: Vec<_> = loaded.operations.iter().map(|row| row.id).collect();
     assert_eq!(ids, [id(1, 10), id(1, 20), id(1, 50)]);
     assert_eq!(loaded.operations[1], OperationRow { outcome: Some((done(), at(21))), ..work(1, 20) });
@@ -190,7 +190,7 @@ pub(crate) fn a_load_gives_each_partition_its_own(place: &impl Place) {
     for n in 1..=3 {
         write(&mut *store, n, fence, vec![accepted(n, 0), Write::Owed(mail(n, 0))]);
     }
-    let loaded = store.load(&[home(3), home(1)], at(0)).unwrap();
+    let loaded = store.load(&[home(3), home(1)], Horizon::at(at(0))).unwrap();
     assert_eq!(loaded.len(), 2);
     for (loaded, n) in loaded.iter().zip([3, 1]) {
         assert_eq!(loaded.partition, home(n));
@@ -199,7 +199,7 @@ pub(crate) fn a_load_gives_each_partition_its_own(place: &impl Place) {
         let newest = (1..=3).map(|n| id(n, 0)).max();
         assert_eq!(loaded.newest, newest, "of all partitions");
     }
-    assert_eq!(store.load(&[], at(0)).unwrap(), []);
+    assert_eq!(store.load(&[], Horizon::at(at(0))).unwrap(), []);
 }
 
 pub(crate) fn fences_rise_with_every_load_and_shut_out_older_owners(place: &impl Place) {
@@ -214,7 +214,7 @@ pub(crate) fn fences_rise_with_every_load_and_shut_out_older_owners(place: &impl
     assert_eq!(commit(&mut *store, batch(1, Fence(second.0 + 1), vec![accepted(1, 0)])), Err(CommitError::Fenced));
     assert_eq!(store.operations(None, 1).unwrap(), []);
     write(&mut *store, 1, second, vec![accepted(1, 0)]);
-    let other = store.load(&[home(2)], at(0)).unwrap().remove(0).fence;
+    let other = store.load(&[home(2)], Horizon::at(at(0))).unwrap().remove(0).fence;
     assert!(other > second);
     write(&mut *store, 1, second, vec![accepted(1, 1)]);
 }
@@ -222,7 +222,7 @@ pub(crate) fn fences_rise_with_every_load_and_shut_out_older_owners(place: &impl
 pub(crate) fn a_fenced_batch_fails_alone(place: &impl Place) {
     let mut store = place.open();
     let fence = own(&mut *store);
-    let newer = store.load(&[home(2)], at(0)).unwrap().remove(0).fence;
+    let newer = store.load(&[home(2)], Horizon::at(at(0))).unwrap().remove(0).fence;
     let answers = store.commit(&[
         batch(1, fence, vec![accepted(1, 0)]),
         batch(2, fence, vec![accepted(2, 0)]),
@@ -257,7 +257,7 @@ pub(crate) fn a_batch_is_done_whole_or_not_at_all(place: &impl Place) {
     assert_eq!(store.earlier(&shop(1), &key("key-5")).unwrap(), None);
     let after = everything(&*store);
     assert_ne!(after, before, "the batch beside it is there");
-    let loaded = store.load(&[home(1)], at(0)).unwrap().remove(0);
+    let loaded = store.load(&[home(1)], Horizon::at(at(0))).unwrap().remove(0);
     assert_eq!(loaded.mail, [mail(1, 1)]);
     write(&mut *store, 1, loaded.fence, vec![]);
     assert_eq!(everything(&*store), after);
@@ -306,7 +306,7 @@ pub(crate) fn mail_keeps_its_order_over_a_restart_until_it_is_paid(place: &impl 
     write(&mut *store, 1, fence, vec![Write::Owed(mail(1, 2)), paid, Write::Owed(mail(1, 1)), Write::Owed(mail(1, 0))]);
     drop(store);
     let mut store = place.open();
-    let mailbox = store.load(&[home(1)], at(0)).unwrap().remove(0);
+    let mailbox = store.load(&[home(1)], Horizon::at(at(0))).unwrap().remove(0);
     assert_eq!(mailbox.mail, [2, 3, 1, 0].map(|n| mail(1, n)));
     write(
         &mut *store,
@@ -314,7 +314,7 @@ pub(crate) fn mail_keeps_its_order_over_a_restart_until_it_is_paid(place: &impl 
         mailbox.fence,
         vec![Write::Paid { operation: id(1, 3) }, Write::Paid { operation: id(1, 3) }],
     );
-    assert_eq!(store.load(&[home(1)], at(0)).unwrap()[0].mail, [2, 1, 0].map(|n| mail(1, n)));
+    assert_eq!(store.load(&[home(1)], Horizon::at(at(0))).unwrap()[0].mail, [2, 1, 0].map(|n| mail(1, n)));
 }
 
 pub(crate) fn late_answers_are_kept_in_order_up_to_a_bound(place: &impl Place) {
@@ -385,7 +385,7 @@ pub(crate) fn a_row_tells_what_came_after_its_outcome(place: &impl Place) {
     let row = OperationRow { compensation: Some((id(1, 12), Some((OutcomeKind::Completed, at(13))))), ..row };
     assert_eq!(found(&*store, 0), row, "the newest");
     drop(store);
-    let loaded = place.open().load(&[home(1)], at(0)).unwrap().remove(0);
+    let loaded = place.open().load(&[home(1)], Horizon::at(at(0))).unwrap().remove(0);
     assert_eq!(loaded.operations[0], row);
     assert_eq!(loaded.operations[1].about, Some(id(1, 0)));
     assert_eq!(loaded.operations[1].compensation, None);
@@ -448,7 +448,7 @@ pub(crate) fn a_new_owner_knows_the_devices_that_were_seen_lately(place: &impl P
     write(&mut *store, 1, fence, vec![seen(1, "b", 5), seen(1, "old", 4), seen(1, "a", 9)]);
     write(&mut *store, 2, fence, vec![seen(2, "b", 7)]);
     drop(store);
-    let loaded = place.open().load(&[home(2), home(3), home(1)], at(5)).unwrap();
+    let loaded = place.open().load(&[home(2), home(3), home(1)], Horizon::at(at(5))).unwrap();
     let devices: Vec<_> = loaded.into_iter().map(|loaded| loaded.devices).collect();
     assert_eq!(devices, [vec![device(2, "b", 7)], vec![], vec![device(1, "a", 9), device(1, "b", 5)]]);
 }

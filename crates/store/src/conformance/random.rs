@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::given::*;
 use super::{Folder, Place};
-use crate::{Inspect, Memory};
+use crate::{Horizon, Inspect, Memory};
 
 /// One call.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ impl<P: Place> Tried<P> {
         let store = self.store.as_mut().unwrap();
         match step {
             Step::Load { shop, horizon } => {
-                let loaded = store.load(&[home(*shop)], at(*horizon)).unwrap();
+                let loaded = store.load(&[home(*shop)], Horizon::at(at(*horizon))).unwrap();
                 self.fences[usize::try_from(*shop).unwrap()] = loaded[0].fence;
                 format!("{loaded:?}")
             }
@@ -161,7 +161,7 @@ impl<P: Place> Tried<P> {
         let store = self.store.as_mut().unwrap();
         assert!(store.accounts().unwrap().iter().all(crate::Account::adds_up));
         let version = store.credentials_version().unwrap();
-        let loaded = store.load(&[home(1), home(2), home(3)], at(0)).unwrap();
+        let loaded = store.load(&[home(1), home(2), home(3)], Horizon::at(at(0))).unwrap();
         format!("{version}\n{}\n{loaded:?}", everything(&**store))
     }
 }

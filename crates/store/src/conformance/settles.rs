@@ -4,7 +4,7 @@ use model::{CommitError, Fence, Member, NetworkId, Opaque, Settled};
 
 use super::Place;
 use super::given::*;
-use crate::Inspect;
+use crate::{Horizon, Inspect};
 
 /// A store with one running operation of shop 1 and Ann, who has 100.00.
 fn scene(place: &impl Place) -> (Box<dyn Inspect>, Fence) {
@@ -23,7 +23,7 @@ fn balance(store: &dyn Inspect) -> i64 {
 }
 
 fn owed(store: &mut dyn Inspect) -> usize {
-    store.load(&[home(1)], at(0)).unwrap()[0].mail.len()
+    store.load(&[home(1)], Horizon::at(at(0))).unwrap()[0].mail.len()
 }
 
 fn said(body: &str) -> Answer {

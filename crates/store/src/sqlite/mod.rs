@@ -32,7 +32,7 @@ use model::{
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
-use crate::{Account, Filter, Inspect, LateAnswer, Store, StoreError};
+use crate::{Account, Filter, Horizon, Inspect, LateAnswer, Store, StoreError};
 use checkpoint::Checkpoints;
 use fault::Fault;
 
@@ -178,15 +178,15 @@ impl Reader {
 }
 
 impl Store for Sqlite {
-    fn load(&mut self, partitions: &[Partition], horizon: Timestamp) -> Result<Vec<Loaded>, StoreError> {
+    fn load(&mut self, partitions: &[Partition], horizon: Horizon) -> Result<Vec<Loaded>, StoreError> {
         const FENCE: &str = "
             INSERT INTO partitions (partition, fence) VALUES (?1, 1)
             ON CONFLICT (partition) DO UPDATE SET fence = fence + 1
             RETURNING fence";
         let transaction = self.begin()?;
-        let mut operations = operation::load(&transaction, partitions, horizon)?;
+        let mut operations = operation::load(&transaction, partitions, horizon.ended)?;
         let mut mail = mail::load(&transaction, partitions)?;
-        let mut devices = mail::devices_since(&transaction, horizon)?;
+        let mut devices = mail::devices_since(&transaction, horizon.seen)?;
         let newest = operation::newest(&transaction)?;
         let mut loaded = Vec::with_capacity(partitions.len());
         for partition in partitions {

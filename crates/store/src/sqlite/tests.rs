@@ -6,7 +6,7 @@ use std::path::Path;
 use model::{Fence, Opaque, OperationRow, Write};
 
 use super::*;
-use crate::Seal;
+use crate::{Horizon, Seal};
 use crate::conformance::given::*;
 use crate::conformance::{Folder, Place};
 
@@ -166,7 +166,7 @@ fn a_folder_of_the_first_version_goes_on() {
     let mut store = open(&folder);
     assert_eq!(store.credentials().unwrap(), [credential("a", 1)]);
     assert_eq!(store.credentials_version(), Ok(5));
-    let loaded = store.load(&[home(1)], at(0)).unwrap().remove(0);
+    let loaded = store.load(&[home(1)], Horizon::at(at(0))).unwrap().remove(0);
     let again = OperationRow { id: id(1, 3), ..work(1, 0) };
     let ended = OperationRow { outcome: Some((completed("done"), at(1))), ..work(1, 0) };
     assert_eq!((loaded.fence, &loaded.operations[..]), (Fence(9), &[ended, again][..]));
@@ -291,7 +291,7 @@ fn a_disk_that_cannot_be_written_is_an_answer() {
     store.db.pragma_update(None, "query_only", true).unwrap();
     let cause = refused(commit(&mut store, batch(1, fence, vec![accepted(1, 0)])));
     assert_eq!(cause, "attempt to write a readonly database");
-    assert!(matches!(store.load(&[home(1)], at(0)), Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.load(&[home(1)], Horizon::at(at(0))), Err(StoreError::Unavailable(_))));
     assert!(matches!(store.add_credentials(&[credential("a", 1)]), Err(StoreError::Unavailable(_))));
     assert!(matches!(store.put_member(&person("ann")), Err(StoreError::Unavailable(_))));
     store.db.pragma_update(None, "query_only", false).unwrap();
@@ -322,7 +322,7 @@ fn a_row_that_holds_nonsense_is_an_error_that_names_the_column_only() {
         assert!(!cause.contains("nonsense"), "{cause}");
         let fences = "SELECT fence FROM partitions WHERE partition = ?1";
         let fence_of = |store: &Sqlite| -> u32 { store.db.query_row(fences, [home(1).0], |row| row.get(0)).unwrap() };
-        if store.load(&[home(1)], at(0)).is_err() {
+        if store.load(&[home(1)], Horizon::at(at(0))).is_err() {
             assert_eq!(fence_of(&store), fence.0, "no fence has moved");
         }
     }
@@ -361,7 +361,7 @@ fn a_file_with_holes_never_panics() {
         damaged[hole..end].fill(0xa5);
         fs::write(&path, &damaged).unwrap();
         let Ok(mut store) = Sqlite::open(folder.path()) else { continue };
-        let _ = store.load(&[home(1)], at(0));
+        let _ = store.load(&[home(1)], Horizon::at(at(0)));
         let _ = (store.operations(None, 999), store.credentials(), store.accounts(), store.check());
         let _ = store.member(&network(), &person("ann").id);
         let _ = store.commit(&[batch(1, Fence(fence.0 + 1), vec![accepted(1, 900), Write::Owed(mail(1, 5))])]);
