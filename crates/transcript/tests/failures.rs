@@ -73,3 +73,29 @@ fn the_same_story_says_the_same_every_time() {
     let first = seen(&named);
     assert!(first.contains("\"transaction_id\":\"txn_") && first == seen(&named), "{first}");
 }
+
+#[test]
+fn an_answer_to_a_call_is_written_at_its_instant_once_and_whole() {
+    let story = read("calls.txt");
+    let early = story.replace("@ +20s\n", "@ +1m30s\n");
+    assert_eq!(failure(&early).why, "it came and is not written");
+    let past = story.replace("@ +20s\n", "@ +1m31s\n");
+    assert!(failure(&past).why.starts_with("`@ +1m31s` sleeps past what comes at `@ +1m30s`: pos< 504"));
+    let silent = story.replace("nobody< 401\n  {\"error\":$error,", "nobody< 403\n  {\"error\":$error,");
+    assert_eq!(failure(&silent).why, "expected \"403\", got \"401\"");
+    let header = story.replace("nobody< 401\n", "nobody< 401\n  retry-after: 5\n");
+    assert_eq!(failure(&header).why, "expected the header retry-after, which is not there");
+    let body = story.replace("\"code\":\"UNAUTHORIZED\"", "\"code\":\"FORBIDDEN\"");
+    assert_eq!(failure(&body).why, "at code: expected \"FORBIDDEN\", got \"UNAUTHORIZED\"");
+    let hook = story.replace("nobody> GET /v1/terminals\n", "nobody> 200\n");
+    assert!(failure(&hook).why.starts_with("the gateway makes no requests yet"));
+}
+
+#[test]
+fn nothing_is_dropped_that_is_not_there_and_one_key_is_of_one_group() {
+    let story = read("calls.txt");
+    let told = failure(&story.replace("! drop pos\n", "! drop nobody\n"));
+    assert_eq!(told.why, "`nobody` never opened a socket");
+    let told = failure(&story.replace("key=mk_lane device=lane-8", "key=mk_lane group=store-2 device=lane-8"));
+    assert_eq!(told.why, "`lane` has the same key in another group");
+}
