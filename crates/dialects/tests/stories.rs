@@ -5,10 +5,15 @@
 
 use std::path::Path;
 
+/// Every dialect that speaks.
+const DIALECTS: [&str; 2] = ["boop", "modulus"];
+
 #[test]
-fn boop_tells_its_stories() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/boop/spec");
-    let report = transcript::run_folder(folder);
-    report.expect_all_hold();
-    assert_eq!(report.lacking(), [""; 0]);
+fn every_dialect_tells_its_stories() {
+    for dialect in DIALECTS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(dialect).join("spec");
+        let report = transcript::run_folder(folder);
+        report.expect_all_hold();
+        assert_eq!(report.lacking(), [""; 0], "{dialect}");
+    }
 }

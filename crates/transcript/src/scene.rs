@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dialects::boop;
+use dialects::{boop, modulus};
 use model::setting::{Setting, Value};
 use model::{
     Attribute, Credential, CredentialId, CredentialKind, Currency, DeviceId, Dialect, GroupId, Member, MemberId, Money,
@@ -74,7 +74,8 @@ fn set(dialects: &mut dialects::Config, bounds: &mut node::Bounds, key: &str, va
     match key.split_once('.') {
         Some(("node", name)) => put(node::Bounds::SETTINGS, bounds, name, value),
         Some(("boop", name)) => put(boop::Choices::SETTINGS, Arc::make_mut(&mut dialects.boop), name, value),
-        _ => Err(format!("a setting is `boop.name` or `node.name`, got `{key}`")),
+        Some(("modulus", name)) => put(modulus::Choices::SETTINGS, Arc::make_mut(&mut dialects.modulus), name, value),
+        _ => Err(format!("a setting is `boop.name`, `modulus.name` or `node.name`, got `{key}`")),
     }
 }
 
