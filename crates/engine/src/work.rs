@@ -218,16 +218,18 @@ impl Group {
             work.waiters = Vec::new();
         }
         self.arm(turn.timers, operation);
-        if let (Some(tell), false) = (tell, hearers.is_empty()) {
+        // A call that waits hears it too, but what is owed is owed to one that hears for the principal.
+        let is_paid = hearers.iter().filter_map(|route| self.sessions.get(route)).any(|session| session.hears_for());
+        if let Some(tell) = tell {
             self.told(operation, hearers.len());
             for route in hearers {
                 turn.tell(route, tell.clone());
             }
-            if durable && owed {
-                turn.out.push(Output::Write(Write::Paid { operation }));
-            }
-        } else if owed {
-            self.owe(turn, &requester, operation, owed_until, &rules);
+        }
+        match (owed, is_paid) {
+            (true, true) if durable => turn.out.push(Output::Write(Write::Paid { operation })),
+            (true, false) => self.owe(turn, &requester, operation, owed_until, &rules),
+            (true, true) | (false, _) => {}
         }
         for id in &offered {
             let Some(device) = self.devices.get_mut(id) else { continue };

@@ -301,14 +301,16 @@ impl Naive {
         let work = &self.work[at];
         let listens = |route: &&Route| self.session(**route).is_some_and(|session| !session.displaced);
         let mut hearers: Vec<Route> = work.waiters.iter().filter(listens).copied().collect();
-        let is_till = |route: &Route| {
-            let session = self.session(*route);
-            session.is_some_and(|session| session.role == Role::Requester && session.hears == Hears::Principal)
-        };
-        if work.rules.audience == Audience::Principal && !hearers.iter().any(is_till) {
+        if work.rules.audience == Audience::Principal && !hearers.iter().any(|route| self.is_till(*route)) {
             hearers.extend(self.reach(&work.requester));
         }
         hearers
+    }
+
+    /// Whether a session hears for its principal.
+    pub(super) fn is_till(&self, route: Route) -> bool {
+        let session = self.session(route);
+        session.is_some_and(|session| session.role == Role::Requester && session.hears == Hears::Principal)
     }
 
     pub(super) fn tell_once_more(&mut self, operation: OperationId) {

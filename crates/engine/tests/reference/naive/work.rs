@@ -215,10 +215,10 @@ impl Naive {
             self.tell_once_more(operation);
             self.tell(*route, tell);
         }
-        match hearers.is_empty() {
-            false if durable && owes => self.write(Write::Paid { operation }),
-            true if owes => self.owe(at, owed_until),
-            _ => {}
+        if owes && !hearers.iter().any(|route| self.is_till(*route)) {
+            self.owe(at, owed_until);
+        } else if owes && durable {
+            self.write(Write::Paid { operation });
         }
         for device in had {
             if let (Some(route), true) = (self.online(&device), by != Some(&device)) {
