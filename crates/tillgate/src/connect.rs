@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
-use client::boop::{LinesConfig, ScannerConfig, VendorConfig};
+use client::boop::{self, ScannerConfig, VendorConfig};
+use client::modulus::{self, PosConfig, TerminalConfig};
 use client::{
-    BadEndpoint, CheckFailure, Ended as Over, Endpoint, LinesEvent, Lost, Preset, RawClient, RawSender, State, check,
+    BadEndpoint, CheckFailure, Ended as Over, Endpoint, LinesEvent, Lost, Preset, RawClient, RawConfig, RawSender,
+    State, check,
 };
 use model::Dialect;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -25,6 +27,8 @@ as long as --linger says; Ctrl-C says goodbye at once.
   TILLGATE_KEY=sk_… tillgate connect boop --url ws://127.0.0.1:8080/ws/vendor --vendor ven_1
   TILLGATE_KEY=dk_… tillgate connect boop --url ws://127.0.0.1:8080/ws/pvs --device pvs_1
   TILLGATE_KEY=sk_… tillgate connect boop --url wss://gateway.example/ws/vendor --vendor ven_1 --check
+  TILLGATE_KEY=mk_… tillgate connect modulus --url ws://127.0.0.1:8080/v1
+  TILLGATE_KEY=mt_… tillgate connect modulus --url ws://127.0.0.1:8080/v1 --device TERM-001
 
 Exit codes: 0 done; 1 another failure; 2 the command line is wrong; 10 the credentials were refused; 11 they are good but
 not for this; 12 the network: not reached, hung up or lost; 13 no trusted TLS connection; 14 the ping was not answered;
@@ -32,17 +36,20 @@ not for this; 12 the network: not reached, hung up or lost; 13 no trusted TLS co
 
 #[derive(Args)]
 pub(crate) struct Connect {
-    /// Which protocol: boop
+    /// Which protocol: boop or modulus
     dialect: Dialect,
     /// The server's address, such as wss://gateway.example/ws/vendor
     #[arg(long)]
     url: String,
     /// boop: log in as this vendor
-    #[arg(long, value_name = "ID", conflicts_with = "device", required_unless_present = "device")]
+    #[arg(long, value_name = "ID", conflicts_with = "device")]
     vendor: Option<String>,
-    /// boop: log in as this scanner
+    /// boop: log in as this scanner; modulus: be this terminal, without it a till
     #[arg(long, value_name = "ID")]
     device: Option<String>,
+    /// modulus: the key's group, for a server that wants it said
+    #[arg(long, value_name = "ID")]
+    group: Option<String>,
     /// Log in, ping once, print the milliseconds of the ping, and end
     #[arg(long)]
     check: bool,
@@ -94,35 +101,48 @@ impl Way {
 
 pub(crate) fn run(connect: &Connect) -> anyhow::Result<()> {
     match connect.dialect {
-        Dialect::Boop => {}
-        other @ (Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay) => {
-            return Err(Ended::usage(format!("this version speaks no {other} yet, only boop")));
+        Dialect::Boop => go(connect, boop_lines(connect)?),
+        Dialect::Modulus => go(connect, modulus_lines(connect)?),
+        other @ (Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay) => {
+            Err(Ended::usage(format!("this version speaks no {other} yet, only boop and modulus")))
         }
     }
-    let secret = connect.key.read()?;
-    let mut config = match (&connect.vendor, &connect.device) {
-        (Some(vendor), None) => LinesConfig::Vendor(VendorConfig::new(vendor, secret)),
-        (None, Some(device)) => LinesConfig::Scanner(ScannerConfig::new(device, secret)),
-        (Some(_), Some(_)) | (None, None) => return Err(Ended::usage("either --vendor or --device")),
-    };
+}
+
+fn boop_lines(connect: &Connect) -> anyhow::Result<boop::LinesConfig> {
+    if connect.group.is_some() {
+        return Err(Ended::usage("--group is for modulus; a boop vendor is its own group"));
+    }
+    match (&connect.vendor, &connect.device) {
+        (Some(vendor), None) => Ok(boop::LinesConfig::Vendor(VendorConfig::new(vendor, connect.key.read()?))),
+        (None, Some(device)) => Ok(boop::LinesConfig::Scanner(ScannerConfig::new(device, connect.key.read()?))),
+        (Some(_), Some(_)) | (None, None) => Err(Ended::usage("boop logs in with --vendor or --device")),
+    }
+}
+
+fn modulus_lines(connect: &Connect) -> anyhow::Result<modulus::LinesConfig> {
+    if connect.vendor.is_some() {
+        return Err(Ended::usage("--vendor is for boop; a modulus key says itself whose it is"));
+    }
+    let (key, group_id) = (connect.key.read()?, connect.group.clone());
+    Ok(match &connect.device {
+        Some(device) => modulus::LinesConfig::Terminal(TerminalConfig { group_id, ..TerminalConfig::new(key, device) }),
+        None => modulus::LinesConfig::Pos(PosConfig { group_id, ..PosConfig::new(key) }),
+    })
+}
+
+fn go(connect: &Connect, mut config: impl RawConfig) -> anyhow::Result<()> {
     let endpoint = connect.way.to(&connect.url);
     if connect.check {
         return running::block_on(check_once(endpoint, config));
     }
     if !connect.reconnect {
-        preset(&mut config).attempts_most = Preset::once().attempts_most;
+        config.preset_mut().attempts_most = Preset::once().attempts_most;
     }
     running::block_on(carry_lines(endpoint, config, connect.linger))
 }
 
-const fn preset(config: &mut LinesConfig) -> &mut Preset {
-    match config {
-        LinesConfig::Vendor(vendor) => &mut vendor.preset,
-        LinesConfig::Scanner(scanner) => &mut scanner.preset,
-    }
-}
-
-async fn check_once(endpoint: Endpoint, config: LinesConfig) -> anyhow::Result<()> {
+async fn check_once(endpoint: Endpoint, config: impl RawConfig) -> anyhow::Result<()> {
     let checked = check(endpoint, config).await.map_err(|failure| {
         let exit = match &failure {
             CheckFailure::Endpoint(bad) => of_endpoint(bad),
@@ -157,7 +177,7 @@ pub(crate) const fn of_endpoint(bad: &BadEndpoint) -> Exit {
     }
 }
 
-async fn carry_lines(endpoint: Endpoint, config: LinesConfig, linger: Duration) -> anyhow::Result<()> {
+async fn carry_lines(endpoint: Endpoint, config: impl RawConfig, linger: Duration) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let mut raw =
         RawClient::connect(endpoint, config).map_err(|bad| Ended::with(of_endpoint(&bad), bad.to_string()))?;

@@ -19,12 +19,17 @@ pub(crate) enum Exit {
     Tls,
     NoPong,
     Displaced,
+    Declined,
+    Cancelled,
+    NotPaid,
+    NotBegun,
+    Unknown,
 }
 
 /// Under every `--help` that has no list of its own.
 pub(crate) const HELP: &str = "\
 Exit codes: 0 done; 1 could not be done; 2 the command line or the configuration is wrong; 3 another process has the
-data folder. `tillgate connect --help` lists those of a connection.";
+data folder. `tillgate connect --help` lists those of a connection, `tillgate pay --help` those of a payment.";
 
 impl Exit {
     const fn number(self) -> u8 {
@@ -39,6 +44,11 @@ impl Exit {
             Self::Tls => 13,
             Self::NoPong => 14,
             Self::Displaced => 15,
+            Self::Declined => 20,
+            Self::Cancelled => 21,
+            Self::NotPaid => 22,
+            Self::NotBegun => 23,
+            Self::Unknown => 24,
         }
     }
 }

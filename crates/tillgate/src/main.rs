@@ -12,10 +12,12 @@ mod ledger;
 mod load;
 mod logs;
 mod members;
+mod pay;
 mod place;
 mod running;
 mod secret_file;
 mod serve;
+mod sign;
 mod simulate;
 mod talk;
 
@@ -53,6 +55,12 @@ enum Command {
     /// Connect as a peer: frames on stdin and stdout, login and heartbeat done
     #[command(after_help = connect::AFTER)]
     Connect(connect::Connect),
+    /// Take a payment on a terminal, and wait for its outcome
+    #[command(after_help = pay::AFTER)]
+    Pay(Box<pay::Pay>),
+    /// Sign an HTTP call as a Modulus till does
+    #[command(after_help = sign::AFTER)]
+    Sign(sign::Sign),
     /// Be a device without hardware
     #[command(subcommand)]
     Simulate(simulate::Command),
@@ -73,6 +81,8 @@ fn main() -> ExitCode {
         Command::Members(command) => members::run(command),
         Command::Ledger(ledger) => ledger::run(&ledger),
         Command::Connect(connect) => connect::run(&connect),
+        Command::Pay(pay) => pay::run(&pay),
+        Command::Sign(call) => sign::run(&call),
         Command::Simulate(command) => simulate::run(command),
         Command::Load(command) => load::run(*command),
         Command::Config(command) => config::run(command),

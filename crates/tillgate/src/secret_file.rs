@@ -1,7 +1,7 @@
 //! Where a command takes a secret from: the environment or a file, never its arguments, which everybody can see.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -9,7 +9,8 @@ use model::Secret;
 
 use crate::exit::Ended;
 
-const VARIABLE: &str = "TILLGATE_KEY";
+const KEY: &str = "TILLGATE_KEY";
+const SECRET: &str = "TILLGATE_SECRET";
 
 /// Where the key is.
 #[derive(Args)]
@@ -29,15 +30,34 @@ impl KeySource {
                         put it into TILLGATE_KEY or a file named with --key-file";
             return Err(Ended::usage(text));
         }
-        let text = match &self.key_file {
-            Some(file) => fs::read_to_string(file).with_context(|| format!("the key file {}", file.display()))?,
-            None => std::env::var(VARIABLE)
-                .map_err(|_| Ended::usage("no key: put it into TILLGATE_KEY or a file named with --key-file"))?,
-        };
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(Ended::usage("the key is empty"));
-        }
-        Ok(Secret::new(text))
+        read("key", self.key_file.as_deref(), KEY)
     }
+}
+
+/// Where the secret beside a key is, with which calls are signed.
+#[derive(Args)]
+pub(crate) struct SecretSource {
+    /// A file that holds the secret and nothing else; without it the secret is taken from TILLGATE_SECRET
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+impl SecretSource {
+    pub(crate) fn read(&self) -> anyhow::Result<Secret> {
+        read("secret", self.secret_file.as_deref(), SECRET)
+    }
+}
+
+fn read(what: &str, file: Option<&Path>, variable: &str) -> anyhow::Result<Secret> {
+    let text = match file {
+        Some(file) => fs::read_to_string(file).with_context(|| format!("the {what} file {}", file.display()))?,
+        None => std::env::var(variable).map_err(|_| {
+            Ended::usage(format!("no {what}: put it into {variable} or a file named with --{what}-file"))
+        })?,
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Ended::usage(format!("the {what} is empty")));
+    }
+    Ok(Secret::new(text))
 }

@@ -4,7 +4,7 @@
 //! nobody listening on stderr changes nothing.
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 /// Writes data: all of it, or the error.
 pub(crate) fn data(text: impl fmt::Display) -> io::Result<()> {
@@ -26,4 +26,17 @@ pub(crate) fn lines<T: fmt::Display>(lines: impl IntoIterator<Item = T>) -> io::
 pub(crate) fn say(text: impl fmt::Display) {
     // Nobody listens: nothing to be done about it.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Writes one line anew, for a person who looks on; an empty one takes it away. A file does not get it.
+pub(crate) fn progress(text: impl fmt::Display) {
+    if io::stderr().is_terminal() {
+        let mut out = io::stderr().lock();
+        let _ = write!(out, "{}{text}", fresh_line()).and_then(|()| out.flush());
+    }
+}
+
+/// What takes that line away for the next thing that is said.
+pub(crate) fn fresh_line() -> &'static str {
+    if io::stderr().is_terminal() { "\r\u{1b}[K" } else { "" }
 }

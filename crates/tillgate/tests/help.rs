@@ -7,7 +7,7 @@ use common::{run, snapshot};
 
 #[test]
 fn every_help_text_is_as_it_was() {
-    let table: [&[&str]; 27] = [
+    let table: [&[&str]; 30] = [
         &[],
         &["serve"],
         &["demo"],
@@ -22,8 +22,11 @@ fn every_help_text_is_as_it_was() {
         &["members", "show"],
         &["ledger"],
         &["connect"],
+        &["pay"],
+        &["sign"],
         &["simulate"],
         &["simulate", "scanner"],
+        &["simulate", "terminal"],
         &["load"],
         &["load", "idle"],
         &["load", "requests"],

@@ -1,8 +1,9 @@
-//! `tillgate demo`: everything on one listener, with keys, registered users and a simulated scanner, at once.
+//! `tillgate demo`: everything on one listener, with keys, registered users and simulated devices, at once.
 
 mod palm;
 mod people;
 mod secrets;
+mod terminal;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::config::{Configuration, File};
 use crate::running::{self, Hangup, Signals};
 use crate::{place, talk};
 use palm::Palm;
+use terminal::Terminal;
 use words::Places;
 
 pub(crate) const AFTER: &str = "\
@@ -28,7 +30,7 @@ where it ended, with the same keys: they are kept in clear in demo.json there.
 Exit codes: 0 ended by SIGTERM or Ctrl-C, within 10 s; 1 could not run; 2 the command line or the configuration is wrong;
 3 another process has the data folder.";
 
-/// How long the simulated scanner may take to come online.
+/// How long the simulated devices may take to come online.
 const ONLINE_WITHIN: Duration = Duration::from_secs(15);
 /// Over how long peers are told to come back, and how long they have to leave.
 const DRAIN_SPREAD: Duration = Duration::from_secs(2);
@@ -84,17 +86,18 @@ async fn play(demo: &Demo, configuration: &Configuration, data: &Path, fate: &'s
     let running = running::start(configuration, store).await?;
     let base = running::base(configuration, &running)?;
     let places = Places { base: &base, data, fate };
-    let palm =
-        if demo.without_devices { None } else { Some(Palm::start(&places.scanner_url(), &keys.simulated_scanner)?) };
-    if let Some(palm) = &palm {
+    if !demo.without_devices {
+        let palm = Palm::start(&places.scanner_url(), &keys.simulated_scanner)?;
+        let terminal = Terminal::start(&places.modulus_url(), &keys.terminals);
+        let all_online = async { tokio::try_join!(palm.online(), terminal.online()) };
         tokio::select! {
-            online = tokio::time::timeout(ONLINE_WITHIN, palm.online()) => {
-                online.context("the simulated scanner did not come online; the log says why")??;
+            online = tokio::time::timeout(ONLINE_WITHIN, all_online) => {
+                online.context("the simulated devices did not come online; the log says why")??;
             }
             () = signals.next() => {}
         }
     }
-    talk::data(words::introduction(&places, &keys, palm.is_some()))?;
+    talk::data(words::introduction(&places, &keys, demo.without_devices))?;
     if let Some(file) = &demo.ready_file {
         words::write_ready_file(file, &places, &keys)?;
     }

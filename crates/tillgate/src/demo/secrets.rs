@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
-use model::{CredentialKind, Secret};
+use model::{Credential, CredentialKind, Digest, PrincipalId, Secret};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
@@ -19,6 +19,11 @@ pub(super) const FREE_SCANNER: &str = "pvs_yours";
 /// The scanner that is simulated.
 pub(super) const SIMULATED_SCANNER: &str = "pvs_demo";
 
+/// The group of the Modulus till and its terminals.
+pub(super) const GROUP: &str = "store-demo";
+/// The Modulus terminal that is simulated, or yours.
+pub(super) const TERMINAL: &str = "TERM-001";
+
 const FILE: &str = "demo.json";
 const VENDOR_NAME: &str = "Harbour Bakery";
 
@@ -27,6 +32,10 @@ pub(super) struct Keys {
     pub(super) vendor: Secret,
     pub(super) free_scanner: Secret,
     pub(super) simulated_scanner: Secret,
+    pub(super) till: Secret,
+    pub(super) till_secret: Secret,
+    /// For any terminal of the group.
+    pub(super) terminals: Secret,
 }
 
 /// As they stand in the file.
@@ -35,6 +44,9 @@ struct Stored {
     vendor: Option<String>,
     free_scanner: Option<String>,
     simulated_scanner: Option<String>,
+    till: Option<String>,
+    till_secret: Option<String>,
+    terminals: Option<String>,
 }
 
 /// The keys of the folder, each of them good; made where there are none.
@@ -50,32 +62,74 @@ pub(super) fn keys(folder: &Path, store: &mut impl Store) -> anyhow::Result<Keys
     let vendor = Holder::vendor(DEFAULT_NETWORK, VENDOR, Some(VENDOR_NAME))?;
     let free_scanner = Holder::scanner(DEFAULT_NETWORK, VENDOR, FREE_SCANNER, None)?;
     let simulated_scanner = Holder::scanner(DEFAULT_NETWORK, VENDOR, SIMULATED_SCANNER, None)?;
+    // The same principals after a restart: what is owed to the till is owed to it then too.
+    let till = Holder { principal: named("till_demo")?, ..Holder::till(DEFAULT_NETWORK, GROUP, Some("Till 1"))? };
+    let terminals =
+        Holder { principal: named("terminals_demo")?, ..Holder::terminal(DEFAULT_NETWORK, GROUP, None, None)? };
+    let (till_key, till_secret) = good_pair(stored.till.zip(stored.till_secret), &till, store)?;
     let keys = Keys {
         vendor: good(stored.vendor, "sk_test_", &vendor, store)?,
         free_scanner: good(stored.free_scanner, "dk_test_", &free_scanner, store)?,
         simulated_scanner: good(stored.simulated_scanner, "dk_test_", &simulated_scanner, store)?,
+        till: till_key,
+        till_secret,
+        terminals: good(stored.terminals, "mt_test_", &terminals, store)?,
     };
     // First the file, then the credentials: what is in the store can always be printed.
     write(&file, &keys)?;
-    admit(&vendor, &keys.vendor, store)?;
-    admit(&free_scanner, &keys.free_scanner, store)?;
-    admit(&simulated_scanner, &keys.simulated_scanner, store)?;
+    admit(&vendor, plain(&keys.vendor), store)?;
+    admit(&free_scanner, plain(&keys.free_scanner), store)?;
+    admit(&simulated_scanner, plain(&keys.simulated_scanner), store)?;
+    admit(&till, signing(&keys.till, &keys.till_secret), store)?;
+    admit(&terminals, plain(&keys.terminals), store)?;
     Ok(keys)
+}
+
+fn named(principal: &str) -> anyhow::Result<PrincipalId> {
+    PrincipalId::parse(principal).context("a principal's name")
+}
+
+fn plain(secret: &Secret) -> CredentialKind {
+    CredentialKind::Digest(secret.digest())
+}
+
+fn signing(key: &Secret, secret: &Secret) -> CredentialKind {
+    CredentialKind::Signing { key: key.digest(), secret: secret.clone() }
 }
 
 /// The secret of last time unless it has been revoked meanwhile, else a new one.
 fn good(last: Option<String>, prefix: &str, holder: &Holder, store: &impl Store) -> anyhow::Result<Secret> {
-    let Some(last) = last.map(|text| Secret::new(&text)) else { return fresh_secret(prefix) };
+    match last.map(|text| Secret::new(&text)) {
+        Some(last) if !is_dead(&plain(&last), holder, store)? => Ok(last),
+        Some(_) | None => fresh_secret(prefix),
+    }
+}
+
+/// The same for a key and the secret beside it.
+fn good_pair(last: Option<(String, String)>, holder: &Holder, store: &impl Store) -> anyhow::Result<(Secret, Secret)> {
+    match last.map(|(key, secret)| (Secret::new(&key), Secret::new(&secret))) {
+        Some((key, secret)) if !is_dead(&signing(&key, &secret), holder, store)? => Ok((key, secret)),
+        Some(_) | None => Ok((fresh_secret("mk_test_")?, fresh_secret("ms_test_")?)),
+    }
+}
+
+/// Whether what is kept of a key proves nobody any more, or somebody else.
+fn is_dead(kept: &CredentialKind, holder: &Holder, store: &impl Store) -> anyhow::Result<bool> {
     let now = place::now();
-    let kept = CredentialKind::Digest(last.digest());
+    let dead = |one: &Credential| is_over(one, now) || Holder::of(one) != *holder || one.secret != *kept;
     let credentials = store.credentials().map_err(place::explain)?;
-    let is_dead = credentials.iter().any(|one| one.secret == kept && (is_over(one, now) || Holder::of(one) != *holder));
-    if is_dead { fresh_secret(prefix) } else { Ok(last) }
+    Ok(credentials.iter().any(|one| key(&one.secret) == key(kept) && dead(one)))
+}
+
+/// What a presented key is known by.
+const fn key(kept: &CredentialKind) -> &Digest {
+    match kept {
+        CredentialKind::Digest(key) | CredentialKind::Signing { key, .. } => key,
+    }
 }
 
 /// Makes the secret prove its holder, unless it does.
-fn admit(holder: &Holder, secret: &Secret, store: &mut impl Store) -> anyhow::Result<()> {
-    let kept = CredentialKind::Digest(secret.digest());
+fn admit(holder: &Holder, kept: CredentialKind, store: &mut impl Store) -> anyhow::Result<()> {
     if store.credentials().map_err(place::explain)?.iter().any(|one| one.secret == kept) {
         return Ok(());
     }
@@ -89,6 +143,9 @@ fn write(file: &Path, keys: &Keys) -> anyhow::Result<()> {
         vendor: text(&keys.vendor),
         free_scanner: text(&keys.free_scanner),
         simulated_scanner: text(&keys.simulated_scanner),
+        till: text(&keys.till),
+        till_secret: text(&keys.till_secret),
+        terminals: text(&keys.terminals),
     };
     write_whole(file, &serde_json::to_vec_pretty(&stored)?, 0o600)
 }

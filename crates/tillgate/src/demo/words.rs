@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::people::{ABOUT, IDA};
-use super::secrets::{FREE_SCANNER, Keys, SIMULATED_SCANNER, VENDOR, write_whole};
+use super::secrets::{FREE_SCANNER, GROUP, Keys, SIMULATED_SCANNER, TERMINAL, VENDOR, write_whole};
 
 /// Where everything is.
 pub(super) struct Places<'a> {
@@ -29,12 +29,32 @@ impl Places<'_> {
     pub(super) fn scanner_url(&self) -> String {
         self.socket("/ws/pvs")
     }
+
+    pub(super) fn modulus_url(&self) -> String {
+        self.socket("/v1")
+    }
+
+    fn modulus_http(&self) -> String {
+        format!("{}/v1", self.base)
+    }
 }
 
 #[derive(Serialize)]
 struct Ready<'a> {
     base: &'a str,
+    modulus: Modulus<'a>,
     boop: Boop<'a>,
+}
+
+#[derive(Serialize)]
+struct Modulus<'a> {
+    url: String,
+    http: String,
+    api_key: &'a str,
+    api_secret: &'a str,
+    group_id: &'a str,
+    terminal_id: &'a str,
+    terminal_api_key: &'a str,
 }
 
 #[derive(Serialize)]
@@ -52,6 +72,15 @@ struct Boop<'a> {
 pub(super) fn write_ready_file(file: &Path, places: &Places<'_>, keys: &Keys) -> anyhow::Result<()> {
     let ready = Ready {
         base: places.base,
+        modulus: Modulus {
+            url: places.modulus_url(),
+            http: places.modulus_http(),
+            api_key: keys.till.reveal(),
+            api_secret: keys.till_secret.reveal(),
+            group_id: GROUP,
+            terminal_id: TERMINAL,
+            terminal_api_key: keys.terminals.reveal(),
+        },
         boop: Boop {
             url: places.vendor_url(),
             vendor_id: VENDOR,
@@ -76,25 +105,74 @@ pub(super) fn remove_ready_file(file: &Path) -> anyhow::Result<()> {
 }
 
 /// What people read: the keys, who is registered, and lines to paste.
-pub(super) fn introduction(places: &Places<'_>, keys: &Keys, is_simulated: bool) -> String {
+pub(super) fn introduction(places: &Places<'_>, keys: &Keys, without_devices: bool) -> String {
+    format!(
+        "Tillgate demo at {base}\ndata in {data}, {fate}\n\n{modulus}\n\n{boop}\n\nCtrl-C ends it.",
+        base = places.base,
+        data = places.data.display(),
+        fate = places.fate,
+        modulus = modulus(places, keys, without_devices),
+        boop = boop(places, keys, without_devices),
+    )
+}
+
+fn modulus(places: &Places<'_>, keys: &Keys, without_devices: bool) -> String {
+    let (url, http) = (places.modulus_url(), places.modulus_http());
+    let (key, secret, terminals) = (keys.till.reveal(), keys.till_secret.reveal(), keys.terminals.reveal());
+    // Not the simulated one: two of a name displace each other.
+    let yours = if without_devices { TERMINAL } else { "TERM-002" };
+    let terminal = if without_devices {
+        format!("No terminal is simulated: be {TERMINAL} yourself, see below.")
+    } else {
+        format!(
+            "A simulated terminal, {TERMINAL}, does what the cents of an amount say: 25.00 is paid, 25.05 declined, \
+             25.10\ncancelled; `tillgate simulate terminal --help` lists all of them."
+        )
+    };
+    format!(
+        r#"Modulus till   {url}, {http}
+  api_key      {key}
+  api_secret   {secret}
+  group_id     {GROUP}
+Modulus terminals
+  api_key      {terminals}
+
+{terminal}
+
+Be the till with any WebSocket client, and paste a line (another transactionId each time):
+
+  websocat -H='x-api-key: {key}' {url}
+  {{"action":"payment","terminalId":"{TERMINAL}","paymentRequest":{{"transactionId":"K-118","amount":"25.00","currency":"PHP","paymentMethod":"CARD"}}}}
+
+Or with signed calls:
+
+  export TILLGATE_KEY={key} TILLGATE_SECRET={secret}
+  tillgate sign --curl GET /v1/terminals --url {base} | curl -sK -
+  tillgate pay --url {http} --terminal {TERMINAL} --amount 25.00 --currency PHP
+
+Be a terminal, and approve or decline what is asked of it:
+
+  TILLGATE_KEY={terminals} tillgate simulate terminal --url {url} --device {yours} --interactive"#,
+        base = places.base,
+    )
+}
+
+fn boop(places: &Places<'_>, keys: &Keys, without_devices: bool) -> String {
     let (vendor_url, scanner_url) = (places.vendor_url(), places.scanner_url());
     let (vendor_key, scanner_key) = (keys.vendor.reveal(), keys.free_scanner.reveal());
     let mut people = String::new();
     for (user, about) in ABOUT {
         people += &format!("  {user:<10} {about}\n");
     }
-    let scanner = if is_simulated {
+    let scanner = if without_devices {
+        "No scanner is simulated: a context waits for yours until it expires.".to_owned()
+    } else {
         format!(
             "A simulated scanner, {SIMULATED_SCANNER}, shows the palm of {IDA} to every context after half a second."
         )
-    } else {
-        "No scanner is simulated: a context waits for yours until it expires.".to_owned()
     };
     format!(
-        r#"Tillgate demo at {base}
-data in {data}, {fate}
-
-BOOP vendor    {vendor_url}
+        r#"BOOP vendor    {vendor_url}
   vendor_id    {VENDOR}
   api_key      {vendor_key}
 BOOP scanner   {scanner_url}
@@ -118,11 +196,6 @@ Or with the login and the heartbeat done for you:
 Be a scanner, and answer a context that opens:
 
   TILLGATE_KEY={scanner_key} tillgate connect boop --url {scanner_url} --device {FREE_SCANNER}
-  {{"type":"scan_result","context_id":"till-3","outcome":"captured","test_user_id":"{IDA}","palm_side":"left","quality":93}}
-
-Ctrl-C ends it."#,
-        base = places.base,
-        data = places.data.display(),
-        fate = places.fate,
+  {{"type":"scan_result","context_id":"till-3","outcome":"captured","test_user_id":"{IDA}","palm_side":"left","quality":93}}"#
     )
 }

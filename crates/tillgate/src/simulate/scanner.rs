@@ -1,10 +1,10 @@
-//! `tillgate simulate`: devices without hardware, against any server.
+//! `tillgate simulate scanner`: a palm scanner that follows a script.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, Subcommand};
+use clap::Args;
 use client::boop::{ScannerConfig, ScannerEvent};
 use client::{Preset, State};
 use devices::palm::{Act, Event, Script};
@@ -17,7 +17,7 @@ use crate::running::{self, Signals};
 use crate::secret_file::KeySource;
 use crate::talk;
 
-const AFTER: &str = "\
+pub(super) const AFTER: &str = "\
 A script has one step a line, one for each context that opens:
 
   palm USER [left|right] [quality N]   a palm that the network knows as USER
@@ -36,14 +36,6 @@ others are used up. Users are named instead of palms shown, which a server belie
 What the scanner hears and does is printed as JSON, one object a line; everything else is said on stderr.
 
 Exit codes: those of `tillgate connect`.";
-
-/// `tillgate simulate`.
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// A BOOP palm scanner that follows a script
-    #[command(after_help = AFTER)]
-    Scanner(Scanner),
-}
 
 #[derive(Args)]
 pub(crate) struct Scanner {
@@ -71,13 +63,7 @@ pub(crate) struct Scanner {
 /// How long after a context opens `--user` shows the palm.
 const USER_AFTER: Duration = Duration::from_millis(500);
 
-pub(crate) fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Scanner(scanner) => run_scanner(&scanner),
-    }
-}
-
-fn run_scanner(scanner: &Scanner) -> anyhow::Result<()> {
+pub(super) fn run(scanner: &Scanner) -> anyhow::Result<()> {
     let script = match (&scanner.script, &scanner.user) {
         (Some(file), _) => {
             let text = std::fs::read_to_string(file).with_context(|| format!("the script {}", file.display()))?;
