@@ -208,6 +208,7 @@ mod request;
 mod run;
 mod say;
 mod scene;
+pub mod simulation;
 pub mod story;
 pub mod theatre;
 pub mod update;
