@@ -304,7 +304,11 @@ impl Core {
             let slot = &mut *slot;
             match wire {
                 Wire::Accept => slot.decision = Decision::Accepted,
-                Wire::Refuse(response) | Wire::Respond(response) => {
+                Wire::Refuse(response) => {
+                    notes::refused(route, slot.peer, response.status);
+                    slot.decision = Decision::Answered(Box::new(response));
+                }
+                Wire::Respond(response) => {
                     slot.decision = Decision::Answered(Box::new(response));
                 }
                 Wire::Send { text, class } => self.send(slot, text, class),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use model::{Alert, Event, Happening};
+use model::{Alert, Event, Happening, Route};
 use node::Note;
 
 use crate::metrics::Metrics;
@@ -47,6 +47,13 @@ pub(crate) fn note(note: &Note, peer: Option<IpAddr>, metrics: &Metrics) {
         Note::LoadFailed { partition, cause } => {
             tracing::error!(partition = partition.0, %cause, "partition could not be loaded, trying again");
         }
+    }
+}
+
+/// Logs that a peer is not let in, before it ever had a socket. Where nobody serves the path there is a note of its own.
+pub(crate) fn refused(route: Route, peer: IpAddr, status: u16) {
+    if status != 404 {
+        tracing::info!(core = route.core, slot = route.slot, %peer, status, "upgrade refused");
     }
 }
 
