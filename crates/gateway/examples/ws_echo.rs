@@ -58,6 +58,7 @@ impl Machine for Echo {
             | Input::Room { .. }
             | Input::Dropped { .. }
             | Input::Gone { .. }
+            | Input::Request { .. }
             | Input::Wake
             | Input::Committed { .. }
             | Input::Earlier { .. }

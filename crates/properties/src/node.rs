@@ -350,6 +350,7 @@ impl Stage {
                 }
                 *heard.about.entry(about).or_default() += 1;
             }
+            Shown::Respond(response) => panic!("no call was made: {response:?}"),
             Shown::Ping => {}
             Shown::Close(_, reason) => {
                 // A login that waits too long for the store is our fault too, and that is told to wait here.
