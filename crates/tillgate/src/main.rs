@@ -40,7 +40,7 @@ enum Command {
     /// Run the gateway on its data folder until a signal
     #[command(after_help = serve::AFTER)]
     Serve(serve::Serve),
-    /// Run everything at once on one listener: keys, registered users and a simulated scanner
+    /// Run everything at once on one listener: keys, registered users and simulated devices
     #[command(after_help = demo::AFTER)]
     Demo(demo::Demo),
     /// Make, show and end the keys that peers log in with

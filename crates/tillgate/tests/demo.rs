@@ -18,6 +18,7 @@ struct Demo {
     folder: tempfile::TempDir,
     server: Server,
     boop: Value,
+    modulus: Value,
 }
 
 impl Demo {
@@ -34,7 +35,7 @@ impl Demo {
         let server = Server::start(command, &folder.path().join("log.txt"), base);
         let file: Value = until(PATIENCE, || serde_json::from_str(&std::fs::read_to_string(&ready).ok()?).unwrap());
         assert_eq!(file["base"], server.base);
-        Self { folder, server, boop: file["boop"].clone() }
+        Self { folder, server, boop: file["boop"].clone(), modulus: file["modulus"].clone() }
     }
 
     fn text(&self, name: &str) -> &str {
@@ -85,7 +86,7 @@ fn a_simulated_palm_pays_at_once_and_a_restart_keeps_keys_and_balances() {
     let paid = demo.context(PAYMENT);
     assert_eq!((&paid["type"], &paid["result"]["success"]), (&"auth_result".into(), &true.into()), "{paid}");
     assert_eq!(paid["result"]["user_id"], demo.boop["test_user_id"]);
-    let first = demo.boop.clone();
+    let (first, modulus) = (demo.boop.clone(), demo.modulus.clone());
     let folder = demo.stop();
     assert_eq!(mode(&folder.path().join("data/demo.json")), 0o600);
     assert_eq!(mode(&folder.path().join("ready.json")), 0o600);
@@ -93,6 +94,9 @@ fn a_simulated_palm_pays_at_once_and_a_restart_keeps_keys_and_balances() {
     let demo = Demo::again(folder, &[]);
     for name in ["vendor_id", "api_key", "scanner_id", "scanner_key", "test_user_id"] {
         assert_eq!(demo.boop[name], first[name], "{name}");
+    }
+    for name in ["api_key", "api_secret", "group_id", "terminal_id", "terminal_api_key"] {
+        assert_eq!(demo.modulus[name], modulus[name], "{name}");
     }
     // What the vendor heard before the goodbye is owed no more.
     let told = demo.context(PAYMENT);
@@ -109,12 +113,18 @@ fn a_revoked_demo_key_is_replaced_at_the_next_start() {
     let demo = Demo::start(&["--without-devices"]);
     let data = demo.folder.path().join("data");
     let keys = ended(tillgate().args(["keys", "list", "--role", "requester", "--json", "--data"]).arg(&data)).good();
-    let id = serde_json::from_str::<Value>(&keys).unwrap()["id"].as_str().unwrap().to_owned();
-    ended(tillgate().args(["keys", "revoke", &id, "--data"]).arg(&data)).good();
-    let first = demo.boop.clone();
+    for key in keys.lines() {
+        let id = serde_json::from_str::<Value>(key).unwrap()["id"].as_str().unwrap().to_owned();
+        ended(tillgate().args(["keys", "revoke", &id, "--data"]).arg(&data)).good();
+    }
+    let (first, modulus) = (demo.boop.clone(), demo.modulus.clone());
     let demo = Demo::again(demo.stop(), &["--without-devices"]);
     assert_ne!(demo.boop["api_key"], first["api_key"]);
     assert_eq!(demo.boop["scanner_key"], first["scanner_key"]);
+    for name in ["api_key", "api_secret"] {
+        assert_ne!(demo.modulus[name], modulus[name], "{name}");
+    }
+    assert_eq!(demo.modulus["terminal_api_key"], modulus["terminal_api_key"]);
     let check = ["connect", "boop", "--check", "--url", demo.text("url"), "--vendor", demo.text("vendor_id")];
     assert_eq!(ended(tillgate().args(check).env("TILLGATE_KEY", demo.text("api_key"))).code, 0);
     demo.stop();
