@@ -56,7 +56,12 @@ pub fn page() -> String {
         "\nRefused before the upgrade is done: 400, 405 and 426 for a handshake that is none, 401 and 403 for credentials\n\
          that come with the request, 403 `origin_not_allowed` for a browser page that is not listed, 404 where nobody serves\n\
          the path, 429 when the newcomer is held off, 503 with `Retry-After` while draining or full; counted in\n\
-         `tillgate_upgrades_refused_total`.\n",
+         `tillgate_upgrades_refused_total`.\n\n\
+         HTTP calls are answered in their dialect's words. The gateway's own are 413 for a body over `call_body_most`, 400 for one\n\
+         that cannot be read, 403 `origin_not_allowed`, 429 and 503 as for an upgrade, and 503 `busy` with `Retry-After` when a\n\
+         core has `calls_most` calls or reads `call_bytes_most`; they end the connection and are counted in\n\
+         `tillgate_calls_refused_total`. `tillgate_calls_total` counts answers by dialect and the first digit of their status; a\n\
+         caller that hung up is in `tillgate_closes_total` as `peer_lost`.\n",
     );
     page
 }
