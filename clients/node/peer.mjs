@@ -22,18 +22,36 @@ export class Peer {
   #arrived = [];
   #waiting = null;
   #close = null;
+  #kind;
 
-  /** Resolves when the socket is open. Frames may be sent at once. */
-  static open(url) {
+  /** Resolves when the socket is open. Frames may be sent at once. `kind` is the key that says what a frame is. */
+  static open(url, { headers = {}, kind = "type" } = {}) {
     return new Promise((resolve, reject) => {
-      const peer = new Peer(new WebSocket(url));
+      const peer = new Peer(new WebSocket(url, { headers }), kind);
       peer.#socket.once("open", () => resolve(peer));
       peer.#socket.once("error", reject);
     });
   }
 
-  constructor(socket) {
+  /** The status and the body with which an upgrade is refused; fails if it is not. */
+  static refused(url, { headers = {} } = {}) {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(url, { headers });
+      socket.once("open", () => {
+        socket.terminate();
+        reject(new Error("the upgrade was to be refused"));
+      });
+      socket.once("unexpected-response", (_request, response) => {
+        let body = "";
+        response.on("data", (data) => (body += data));
+        response.on("end", () => resolve({ status: response.statusCode, body: JSON.parse(body) }));
+      });
+    });
+  }
+
+  constructor(socket, kind) {
     this.#socket = socket;
+    this.#kind = kind;
     socket.on("message", (data, isBinary) => {
       this.#arrive(isBinary ? { binary: data.toString("hex") } : { text: data.toString("utf8") });
     });
@@ -96,7 +114,7 @@ export class Peer {
   /** The next frame, which has to be of this type. */
   async expect(type, patience) {
     const message = await this.next(patience);
-    assert.equal(message.type, type, JSON.stringify(message));
+    assert.equal(message[this.#kind], type, JSON.stringify(message));
     return message;
   }
 

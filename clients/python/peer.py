@@ -9,7 +9,7 @@ import os
 import unittest
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 # Long enough for a busy machine, short enough to notice silence.
 PATIENCE = 10.0
@@ -27,16 +27,28 @@ def ready(variable, dialect):
 class Peer:
     """One connection and the checks a test makes on it."""
 
-    def __init__(self, case: unittest.TestCase, socket):
+    def __init__(self, case: unittest.TestCase, socket, kind):
         self.case = case
         self.socket = socket
+        self.kind = kind
 
     @classmethod
-    async def open(cls, case: unittest.TestCase, url):
-        """Connects, and closes again when the test ends."""
-        socket = await connect(url, proxy=None, ping_interval=None, close_timeout=PATIENCE)
+    async def open(cls, case: unittest.TestCase, url, headers=None, kind="type"):
+        """Connects, and closes again when the test ends. `kind` is the key that says what a frame is."""
+        socket = await connect(
+            url, additional_headers=headers, proxy=None, ping_interval=None, close_timeout=PATIENCE
+        )
         case.addAsyncCleanup(socket.close)
-        return cls(case, socket)
+        return cls(case, socket, kind)
+
+    @staticmethod
+    async def refused(case: unittest.TestCase, url, headers=None):
+        """The status and the body with which an upgrade is refused; fails if it is not."""
+        with case.assertRaises(InvalidStatus) as refused:
+            async with connect(url, additional_headers=headers, proxy=None):
+                pass
+        response = refused.exception.response
+        return response.status_code, json.loads(response.body)
 
     async def send(self, message):
         await self.socket.send(json.dumps(message))
@@ -60,11 +72,11 @@ class Peer:
     async def expect(self, kind, patience=PATIENCE):
         """The next frame, which has to be of this type."""
         message = await self.next(patience)
-        self.case.assertEqual(message.get("type"), kind, message)
+        self.case.assertEqual(message.get(self.kind), kind, message)
         return message
 
     async def alive(self):
-        await self.send({"type": "ping"})
+        await self.send({self.kind: "ping"})
         await self.expect("pong")
 
     async def quiet(self, patience=0.4):
