@@ -111,7 +111,7 @@ fn request(
 }
 
 /// Signs as modulus wants it: method, path, time and the body's digest, each on its line.
-fn sign(request: &mut Request, secret: &str, now: Wall) {
+pub(crate) fn sign(request: &mut Request, secret: &str, now: Wall) {
     let timestamp = request.header("x-timestamp").map(str::to_owned);
     let timestamp = timestamp.unwrap_or_else(|| {
         request.headers.push(("x-timestamp".into(), now.to_string().into()));

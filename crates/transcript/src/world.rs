@@ -396,6 +396,12 @@ impl World {
         self.work.extend(held.into_iter().map(|(core, commit)| (core, Work::Commit(commit))));
     }
 
+    /// How many commits wait to be released.
+    #[must_use]
+    pub fn held_commits(&self) -> usize {
+        self.held.as_ref().map_or(0, VecDeque::len)
+    }
+
     /// Reads of stored rows wait until they are released.
     pub fn hold_reads(&mut self) {
         self.reads_held.get_or_insert_default();

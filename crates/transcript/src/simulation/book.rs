@@ -26,7 +26,6 @@ pub(crate) struct Book {
     asked: BTreeMap<(usize, String), Asked>,
     /// The outcome by till and id, and how often it was said.
     told: BTreeMap<(usize, String), (String, u64)>,
-    voided: BTreeSet<(usize, String)>,
     contradicted: BTreeSet<OperationId>,
     /// Restarts, and loads after commits that failed: each may have an outcome said once more.
     pub(crate) disturbances: u64,
@@ -93,7 +92,6 @@ impl Book {
                 Ok(())
             }
             "paymentVoided" => {
-                self.voided.insert(at.clone());
                 match self.told.get(&at) {
                     Some((outcome, _)) if outcome.starts_with("SUCCESS") => {
                         Err(Failure::new("one outcome", format!("till{till} heard a success and a void of {id}")))
@@ -194,7 +192,17 @@ impl Book {
             let detail = format!("{about}: the till heard `{told}`, stored is {}", outcome.kind().label());
             return Err(Failure::new("one outcome", detail));
         }
+        let status = match (outcome.kind(), row.compensation) {
+            (_, Some((_, Some((OutcomeKind::Completed, _))))) => "VOIDED",
+            (OutcomeKind::Completed, _) => "COMPLETED",
+            (OutcomeKind::Declined, _) if is_cancelled(outcome) => "CANCELLED",
+            _ => "FAILED",
+        };
         match till.asked.get(&id) {
+            Some(asked) if asked.looked.as_ref().is_some_and(|looked| looked != status) => {
+                let detail = format!("{about} is {status}, and looking it up says {:?}", asked.looked);
+                Err(Failure::new("one outcome", detail))
+            }
             Some(asked) if till.listed && !asked.refused && asked.outcome.is_none() => {
                 Err(Failure::new("every repeat is answered", format!("{about}: its till asked at the end, in vain")))
             }

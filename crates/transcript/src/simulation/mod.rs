@@ -23,6 +23,7 @@
 //! The machines of `client` are not used here: what would be wrong on both sides alike would not be seen.
 
 mod book;
+mod calls;
 mod dice;
 mod frames;
 mod plan;

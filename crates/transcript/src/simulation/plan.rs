@@ -18,6 +18,8 @@ pub(crate) const NEVER: Millis = 1 << 40;
 pub struct Plan {
     pub(crate) seed: u64,
     pub(crate) cores: u8,
+    /// How long each commit takes; none where it is durable at once.
+    pub(crate) disk: Option<Millis>,
     /// How long a terminal may take for a payment.
     pub(crate) answer_within: Duration,
     pub(crate) tills: Vec<Till>,
@@ -185,6 +187,7 @@ impl Plan {
         let mut plan = Self {
             seed,
             cores: dice.pick(&[1, 1, 2, 3]),
+            disk: dice.pick(&[None, None, Some(1), Some(7), Some(90)]),
             answer_within: Duration::from_secs(dice.pick(&[900, 900, 120, 30])),
             tills: (0..tills).map(|index| till(&mut dice, index, groups)).collect(),
             terminals: (0..terminals).map(|index| terminal(&mut dice, index, groups)).collect(),
@@ -274,7 +277,7 @@ fn away(dice: &mut Dice) -> Millis {
 }
 
 fn till(dice: &mut Dice, index: usize, groups: usize) -> Till {
-    Till { group: index % groups, link: link(dice), asks_again: !dice.once_in(3), calls: false }
+    Till { group: index % groups, link: link(dice), asks_again: !dice.once_in(3), calls: dice.once_in(3) }
 }
 
 fn terminal(dice: &mut Dice, index: usize, groups: usize) -> Terminal {

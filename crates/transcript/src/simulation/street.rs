@@ -34,25 +34,32 @@ const PING: Millis = 30_000;
 const LOOK: Millis = 61_007;
 /// How long the last questions may take: longer than every delay on the way and every wait before a reconnect.
 const LAST: Millis = 150_000;
+/// How far apart the last payments are.
+const LAST_PACE: Millis = 100;
 /// How long after the last act everything must have come to rest, beyond what terminals may take and stay away.
 const REST: Millis = 6 * 3_600_000;
 
 /// Everything in motion.
 pub(crate) struct Street {
-    plan: Plan,
-    world: World,
+    pub(crate) plan: Plan,
+    pub(crate) world: World,
     start: Now,
-    book: Book,
-    tills: Vec<Till>,
+    pub(crate) book: Book,
+    pub(crate) tills: Vec<Till>,
     terminals: Vec<Terminal>,
-    wires: BTreeMap<Peer, Wire>,
-    owners: Vec<(Peer, u64)>,
+    pub(crate) wires: BTreeMap<Peer, Wire>,
+    /// Whose each socket is, by its number.
+    pub(crate) owners: Vec<Owner>,
+    /// Calls that are not answered, and when they must have been.
+    pub(crate) calls: BTreeMap<Socket, Timestamp>,
+    /// Commits are on their way to the disk.
+    writing: bool,
     agenda: BTreeMap<(Timestamp, u64), Due>,
     ordered: u64,
     /// What is due besides pings.
     pending: u64,
     starts: u64,
-    dice: Dice,
+    pub(crate) dice: Dice,
     phase: Phase,
     story: Option<Vec<String>>,
     said_at: Timestamp,
@@ -60,23 +67,33 @@ pub(crate) struct Street {
 
 /// One peer's connection.
 #[derive(Default)]
-struct Wire {
+pub(crate) struct Wire {
     socket: Option<Socket>,
     /// Counts its connections and their ends: what was under way on an older one is lost.
-    era: u64,
-    is_open: bool,
+    pub(crate) era: u64,
+    pub(crate) is_open: bool,
     up: Timestamp,
     down: Timestamp,
 }
 
+/// Whose a socket is.
+pub(crate) enum Owner {
+    /// That of a peer's connection.
+    Wire(Peer, u64),
+    /// That of one call, made for what the till said.
+    Call { till: usize, text: String },
+}
+
 /// What happens at its time.
-enum Due {
+pub(crate) enum Due {
     Act(Deed),
     Connect(Peer),
     Up(Peer, u64, String),
     Down(Peer, u64, Heard),
     Ping(Peer, u64),
     Soon(usize, Soon),
+    Say(Peer, String),
+    Written,
     ReleaseCommits,
     ReleaseReads,
     Start,
@@ -84,7 +101,7 @@ enum Due {
     End,
 }
 
-enum Heard {
+pub(crate) enum Heard {
     Shown(Shown),
     Lost,
 }
@@ -119,6 +136,8 @@ impl Street {
             terminals: plan.terminals.iter().map(|_| Terminal::default()).collect(),
             wires: BTreeMap::new(),
             owners: Vec::new(),
+            calls: BTreeMap::new(),
+            writing: false,
             agenda: BTreeMap::new(),
             ordered: 0,
             pending: 0,
@@ -131,6 +150,9 @@ impl Street {
             plan: plan.clone(),
         };
         street.givens();
+        if plan.disk.is_some() {
+            street.world.hold_commits();
+        }
         for act in &plan.acts {
             street.at(start.at.after(Duration::from_millis(act.at)), Due::Act(act.deed));
         }
@@ -187,7 +209,7 @@ impl Street {
         self.agenda.insert((at, self.ordered), due);
     }
 
-    fn soon(&mut self, wait: Millis, due: Due) {
+    pub(crate) fn soon(&mut self, wait: Millis, due: Due) {
         self.at(self.world.now().at.after(Duration::from_millis(wait)), due);
     }
 
@@ -204,6 +226,12 @@ impl Street {
                 }
             }
             Due::Soon(terminal, soon) => self.later(terminal, soon),
+            Due::Say(peer, text) => self.effects(peer, vec![Effect::Say(text)]),
+            Due::Written => {
+                self.writing = false;
+                self.world.release_commits();
+                self.world.hold_commits();
+            }
             Due::ReleaseCommits => {
                 self.say(|| "! release commits".to_owned());
                 self.world.release_commits();
@@ -229,6 +257,7 @@ impl Street {
         let mut effects = Vec::new();
         match deed {
             Deed::Connect(peer) => self.connect(peer),
+            Deed::Drop(Peer::Till(till), _) if self.plan.tills[till].calls => self.calls_lost(Some(till), true),
             Deed::Drop(peer, back) => self.drop_wire(peer, back),
             Deed::Deafen(peer, back) => {
                 if let Some(socket) = self.wire(peer).socket {
@@ -280,6 +309,7 @@ impl Street {
                 self.say(|| "! fail load".to_owned());
                 self.world.fail_load();
             }
+            Deed::HoldCommits(_) if self.plan.disk.is_some() => {}
             Deed::HoldCommits(wait) => {
                 self.say(|| "! hold commits".to_owned());
                 self.world.hold_commits();
@@ -322,7 +352,7 @@ impl Street {
         self.effects(Peer::Terminal(terminal), effects);
     }
 
-    fn effects(&mut self, peer: Peer, effects: Vec<Effect>) {
+    pub(crate) fn effects(&mut self, peer: Peer, effects: Vec<Effect>) {
         for effect in effects {
             match (effect, peer) {
                 (Effect::Say(text), _) => {
@@ -348,14 +378,12 @@ impl Street {
         self.wires.entry(peer).or_default()
     }
 
-    fn link(&self, peer: Peer) -> Link {
-        match peer {
-            Peer::Till(till) => self.plan.tills[till].link,
-            Peer::Terminal(terminal) => self.plan.terminals[terminal].link,
-        }
-    }
-
     fn connect(&mut self, peer: Peer) {
+        if let Peer::Till(till) = peer
+            && self.plan.tills[till].calls
+        {
+            return self.there(till);
+        }
         if self.wire(peer).socket.is_some() {
             return;
         }
@@ -364,7 +392,7 @@ impl Street {
         let socket = self.world.open(core, &upgrade(&self.plan, peer), Hearing::Hears);
         let wire = self.wires.entry(peer).or_default();
         (wire.socket, wire.is_open, wire.era) = (Some(socket), false, wire.era + 1);
-        self.owners.push((peer, wire.era));
+        self.owners.push(Owner::Wire(peer, wire.era));
         assert_eq!(self.owners.len(), socket.0 + 1, "sockets are numbered from 0");
     }
 
@@ -383,6 +411,11 @@ impl Street {
     }
 
     fn up(&mut self, peer: Peer, era: u64, text: String) {
+        if let Peer::Till(till) = peer
+            && self.plan.tills[till].calls
+        {
+            return self.call(till, text);
+        }
         let wire = self.wires.entry(peer).or_default();
         let Some(socket) = wire.socket.filter(|_| wire.era == era) else { return };
         if let Some(frame) = frames::read(text.as_bytes()) {
@@ -479,12 +512,31 @@ impl Street {
             for (peer, era) in lost {
                 self.travel(peer, era, Heard::Lost);
             }
+            self.calls_lost(None, false);
+            if self.plan.disk.is_some() {
+                self.world.hold_commits();
+            }
+        }
+        if let (Some(takes), false) = (self.plan.disk, self.writing)
+            && self.world.held_commits() > 0
+        {
+            self.writing = true;
+            self.soon(takes, Due::Written);
         }
         Ok(())
     }
 
     fn shown(&mut self, socket: Socket, shown: Shown) -> Result<(), Failure> {
-        let (peer, era) = self.owners[socket.0];
+        let (peer, era) = match &self.owners[socket.0] {
+            Owner::Wire(peer, era) => (*peer, *era),
+            Owner::Call { till, text } => {
+                let (till, text) = (*till, text.clone());
+                return match &shown {
+                    Shown::Respond(response) => self.answered(socket, till, text, response),
+                    _ => Err(Failure::new("the surface", format!("a call hears {shown:?}"))),
+                };
+            }
+        };
         if let Shown::Text(text) = &shown {
             let frame = frames::read(text).ok_or_else(|| Failure::new("the surface", "a frame that is no JSON"))?;
             if frames::text(&frame, "action") != Some("pong") {
@@ -503,7 +555,7 @@ impl Street {
         Ok(())
     }
 
-    fn travel(&mut self, peer: Peer, era: u64, heard: Heard) {
+    pub(crate) fn travel(&mut self, peer: Peer, era: u64, heard: Heard) {
         let Link { latency, jitter, .. } = self.link(peer);
         let arrives = self.world.now().at.after(Duration::from_millis(latency + self.dice.below(jitter)));
         let wire = self.wires.entry(peer).or_default();
@@ -550,6 +602,7 @@ impl Street {
             }
             Phase::Again => {
                 self.phase = Phase::Last;
+                (0..self.tills.len()).for_each(|till| self.look_round(till));
                 self.ask_last();
                 self.soon(LAST, Due::Look);
             }
@@ -562,8 +615,7 @@ impl Street {
     fn ask_again(&mut self) {
         self.say(|| "# Everything has come to rest: tills ask again for all they have asked for.".to_owned());
         for till in 0..self.tills.len() {
-            let mut effects = vec![Effect::Say(frames::plain("getTerminals"))];
-            self.tills[till].listed = false;
+            let mut effects = Vec::new();
             self.tills[till].asked.values_mut().for_each(|asked| asked.outcome = None);
             self.tills[till].ask_again(|_| true, &mut effects);
             self.effects(Peer::Till(till), effects);
@@ -583,7 +635,12 @@ impl Street {
             {
                 let mut effects = Vec::new();
                 self.tills[till].ask(&format!("last-{terminal}"), &format!("t{terminal}"), "1.00", &mut effects);
-                self.effects(peer, effects);
+                for effect in effects {
+                    if let Effect::Say(text) = effect {
+                        // No till says more in a second than it may.
+                        self.soon(terminal as u64 * LAST_PACE, Due::Say(peer, text));
+                    }
+                }
             }
         }
     }
@@ -659,7 +716,7 @@ impl Street {
         story.push(format!("= set modulus.answer_within {}s", self.plan.answer_within.as_secs()));
     }
 
-    fn say(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
         let now = self.world.now().at;
         let Some(story) = &mut self.story else { return };
         if now > self.said_at {
@@ -676,7 +733,7 @@ impl Street {
     }
 }
 
-fn name(peer: Peer) -> String {
+pub(crate) fn name(peer: Peer) -> String {
     match peer {
         Peer::Till(till) => format!("till{till}"),
         Peer::Terminal(terminal) => format!("t{terminal}"),
@@ -697,7 +754,10 @@ fn credentials(plan: &Plan, now: Wall) -> Vec<Credential> {
             principal: PrincipalId::parse(&name).expect("a short name"),
             subject: None,
             device: None,
-            secret: CredentialKind::Digest(Secret::new(&*format!("key-{name}")).digest()),
+            secret: CredentialKind::Signing {
+                key: Secret::new(&*format!("key-{name}")).digest(),
+                secret: Secret::new(&*format!("secret-{name}")),
+            },
             name: name.into(),
             permissions: Permissions::All,
             certificate: None,

@@ -25,6 +25,8 @@ pub(crate) struct Asked {
     pub(crate) outcome: Option<String>,
     /// The last answer was an error.
     pub(crate) refused: bool,
+    /// Where it stands, when it was looked up.
+    pub(crate) looked: Option<String>,
 }
 
 impl Till {
@@ -56,6 +58,7 @@ impl Till {
             text: text.clone(),
             outcome: None,
             refused: false,
+            looked: None,
         });
         let same = frames::amount_of(&asked.text) == Some(amount.to_owned());
         out.push(Effect::Say(if same { asked.text.clone() } else { text }));
@@ -84,6 +87,11 @@ impl Till {
             Some("error") => {
                 if let Some(asked) = id.and_then(|id| self.asked.get_mut(id)) {
                     asked.refused = asked.outcome.is_none();
+                }
+            }
+            Some("transaction") => {
+                if let Some(asked) = id.and_then(|id| self.asked.get_mut(id)) {
+                    asked.looked = frames::text(frame, "status").map(str::to_owned);
                 }
             }
             Some("terminalsResponse") => {
