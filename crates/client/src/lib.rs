@@ -2,9 +2,10 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | clients to use: connect, ask, listen, close | [`boop::VendorClient`], [`boop::ScannerClient`]; [`RawClient`] for bare lines |
+//! | clients to use: connect, ask, listen, close | [`boop::VendorClient`], [`boop::ScannerClient`], [`modulus::PosClient`], [`modulus::TerminalClient`]; [`RawClient`] for bare lines |
+//! | signed HTTP calls | [`modulus::HttpClient`], [`modulus::sign`] |
 //! | a look whether a server is there | [`check()`] |
-//! | machines without IO, clock or dice | [`boop::Vendor`], [`boop::Scanner`], [`boop::Lines`], all of them a [`Machine`] |
+//! | machines without IO, clock or dice | [`boop::Vendor`], [`boop::Scanner`], [`boop::Lines`], [`modulus::Pos`], [`modulus::Terminal`], [`modulus::Lines`], all of them a [`Machine`] |
 //! | the shell around any machine | [`drive`], [`Endpoint`] |
 //!
 //! What every connection promises, whatever is spoken on it:
@@ -16,7 +17,7 @@
 //!   [`Preset::attempts_most`] failures in a row.
 //! - What is asked before the login waits in a bounded queue, each with its own time; what has expired is never sent.
 //! - What was asked is settled exactly once, and a [failure](boop::Failure) says whether asking again is safe. What was
-//!   written once is never written again.
+//!   written once is never written again, unless its id makes the second time the first: a payment of Modulus is.
 //! - A frame of an unknown type is handed over, one that cannot be read is counted, and the connection lives.
 //! - Certificates are always verified. Keys go unencrypted to this machine only, unless that is asked for by name.
 //! - Whatever a server does, memory is bounded and nothing panics.

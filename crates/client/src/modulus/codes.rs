@@ -15,8 +15,6 @@ pub const CONFLICT: &str = "Conflict";
 pub const TOO_MANY_REQUESTS: &str = "Too Many Requests";
 /// No such transaction.
 pub const TRANSACTION_NOT_FOUND: &str = "TRANSACTION_NOT_FOUND";
-/// The call was held as long as calls are; the payment goes on.
-pub const TIMEOUT: &str = "TIMEOUT";
 
 /// Why a gateway ends a connection, as `forceDisconnect` has it: the key works no more.
 const KEY_REVOKED: &str = "KEY_REVOKED";

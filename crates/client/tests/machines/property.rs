@@ -8,6 +8,7 @@ use client::boop::{
     ContextId, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig, ScannerEvent, Vendor, VendorCommand,
     VendorConfig, VendorEvent,
 };
+use client::modulus::{PaymentRequest, Pos, PosCommand, PosConfig, PosEvent};
 use client::{Input, Lost, Machine, Output, Preset, State};
 use model::{Secret, Side, Timestamp};
 use proptest::prelude::*;
@@ -57,6 +58,24 @@ fn frame() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What a Modulus gateway may say.
+fn payment() -> impl Strategy<Value = String> {
+    let about = |template: &'static str| (0_u8..6).prop_map(move |id| template.replace('@', &format!("c{id}")));
+    prop_oneof![
+        6 => about(r#"{"action":"paymentComplete","transactionId":"@","status":"SUCCESS"}"#),
+        2 => about(r#"{"action":"paymentComplete","paymentResponse":{"transactionId":"@","status":"PENDING"}}"#),
+        2 => about(r#"{"action":"paymentVoided","transactionId":"@"}"#),
+        3 => about(r#"{"action":"error","error":"Not Found","transactionId":"@"}"#),
+        3 => about(r#"{"action":"error","error":"Conflict","transactionId":"@"}"#),
+        2 => Just(r#"{"message":"no","requestAction":"payment"}"#.to_owned()),
+        1 => Just(r#"{"action":"forceDisconnect","reason":"NEW_CONNECTION"}"#.to_owned()),
+        1 => Just(r#"{"action":"forceDisconnect","reason":"SERVER_RESTART"}"#.to_owned()),
+        1 => Just(r#"{"action":"terminalsResponse","terminals":[]}"#.to_owned()),
+        1 => Just(r#"{"action":"pong"}"#.to_owned()),
+        1 => ".{0,40}",
+    ]
+}
+
 fn lost(kind: u8) -> Lost {
     match kind % 8 {
         0 => Lost::Closed { code: Some(4409), reason: String::new() },
@@ -91,6 +110,10 @@ where
     /// Whether an ask under an id that is open is refused under that id, without settling it.
     fn refuses_repeat(event: &Self::Event) -> bool;
     fn state(event: &Self::Event) -> Option<&State>;
+    /// Whether it answers something that can be asked after the end too.
+    fn answers(_: &Self::Event) -> bool {
+        false
+    }
 }
 
 impl Watched for Vendor {
@@ -129,6 +152,29 @@ impl Watched for Scanner {
     }
 }
 
+impl Watched for Pos {
+    fn ask(transaction_id: ContextId, send_by: Timestamp) -> PosCommand {
+        let request = PaymentRequest::new("25.00", "PHP");
+        PosCommand::Pay { transaction_id, terminal_id: "lane-7".to_owned(), request, send_by }
+    }
+    /// There is no taking back; the list has its own answer.
+    fn cancel(_: ContextId) -> Option<PosCommand> {
+        Some(PosCommand::List)
+    }
+    fn settles(event: &PosEvent) -> Option<&ContextId> {
+        if let PosEvent::Settled { transaction_id, .. } = event { Some(transaction_id) } else { None }
+    }
+    fn refuses_repeat(event: &PosEvent) -> bool {
+        matches!(event, PosEvent::Problem { .. })
+    }
+    fn state(event: &PosEvent) -> Option<&State> {
+        if let PosEvent::State(state) = event { Some(state) } else { None }
+    }
+    fn answers(event: &PosEvent) -> bool {
+        matches!(event, PosEvent::Listed(Err(_)))
+    }
+}
+
 impl Watch {
     fn see<M: Watched>(&mut self, out: &[Output<M::Event>])
     where
@@ -157,7 +203,7 @@ impl Watch {
                     if let Some(id) = M::settles(event) {
                         *self.settled.entry(id.clone()).or_default() += 1;
                     } else {
-                        assert!(!self.over, "told after the end: {event:?}");
+                        assert!(!self.over || M::answers(event), "told after the end: {event:?}");
                     }
                     match M::state(event) {
                         Some(State::Authenticated) => self.logged_in = true,
@@ -252,6 +298,22 @@ proptest! {
         let config = VendorConfig::new("ven_1", Secret::new("sk_1"));
         let config = VendorConfig { preset: preset(attempts), ..config };
         play(Vendor::new(config, seed, Timestamp::from_millis(0)), happenings);
+    }
+
+    #[test]
+    fn a_till_holds_its_promises(
+        mut happenings in prop::collection::vec(happening(), 0..120),
+        said in prop::collection::vec(payment(), 120),
+        seed: u64,
+        attempts in 0_u32..6,
+    ) {
+        for (happening, said) in happenings.iter_mut().zip(said) {
+            if let Happening::Text(text) = happening {
+                *text = said;
+            }
+        }
+        let config = PosConfig { preset: preset(attempts), ..PosConfig::new(Secret::new("mk_1")) };
+        play(Pos::new(config, seed, Timestamp::from_millis(0)), happenings);
     }
 
     #[test]
