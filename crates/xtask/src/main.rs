@@ -68,6 +68,18 @@ enum Task {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// Play streets of tills and terminals from seeds, with everything that goes wrong, and look at the laws
+    Simulate {
+        /// How many
+        #[arg(long, default_value_t = 2_000)]
+        seeds: u64,
+        /// The first
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// On the real store, in a temporary folder, instead of the one in memory
+        #[arg(long)]
+        sqlite: bool,
+    },
     /// Run the Autobahn test suite against our server, our client and the gateway itself
     Autobahn {
         /// How many cases
@@ -83,6 +95,9 @@ enum Task {
 
 /// Long enough for every kind of hostile peer to have had its go.
 const SHORT_SOAK: Duration = Duration::from_secs(12);
+
+/// Seeds that are played each time.
+const SHORT_SIMULATION: u64 = 200;
 
 fn main() -> ExitCode {
     let (name, steps, failing) = match Arguments::parse().task {
@@ -104,6 +119,7 @@ fn main() -> ExitCode {
             let soak = Step::doing("everything hostile at once", move || soak::run(plan));
             ("soak", vec![release_build(), soak], Failing::Stop)
         }
+        Task::Simulate { seeds, from, sqlite } => ("simulate", vec![simulation(seeds, from, sqlite)], Failing::Stop),
         Task::Tools => ("tools", vec![needed_tools()], Failing::Stop),
     };
     if steps::run(name, steps, failing) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -117,6 +133,8 @@ fn everything() -> Vec<Step> {
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     steps.push(Step::command("documentation, warnings denied", documentation));
+    steps.push(simulation(SHORT_SIMULATION, 1, false));
+    steps.push(simulation(SHORT_SIMULATION, 1, true));
     steps.extend(build_and_run_clients());
     steps.push(zombies());
     let plan = soak::Plan { storm: SHORT_SOAK, timed: false };
@@ -150,6 +168,17 @@ fn release_build() -> Step {
 
 fn zombies() -> Step {
     Step::new("frozen clients behind HAProxy and nginx", zombies::run)
+}
+
+fn simulation(seeds: u64, from: u64, sqlite: bool) -> Step {
+    let (seeds, from) = (seeds.to_string(), from.to_string());
+    let mut run = vec!["run", "--release", "--locked", "-p", "transcript", "--example", "simulate", "--"];
+    run.extend(["--seeds", &seeds, "--from", &from]);
+    if sqlite {
+        run.push("--sqlite");
+    }
+    let name = if sqlite { "tills and terminals from seeds, on SQLite" } else { "tills and terminals from seeds" };
+    Step::command(name, cargo(&run))
 }
 
 fn storm() -> Step {

@@ -201,6 +201,14 @@ impl Plan {
         plan
     }
 
+    /// The same with terminals that take money and then say that they know nothing of it: no law can hold with them,
+    /// and so they show that the laws are looked at.
+    #[must_use]
+    pub fn with_liars(mut self) -> Self {
+        self.terminals.iter_mut().for_each(|terminal| terminal.lies = true);
+        self
+    }
+
     fn act(&mut self, at: Millis, deed: Deed) {
         self.acts.push(Act { at, deed });
     }
