@@ -10,8 +10,8 @@ use std::time::Instant;
 use store::{Memory, Sqlite, Store};
 use transcript::simulation::{Failure, Plan, Tally, play, shrink, told};
 
-/// Threads at most.
-const THREADS: usize = 16;
+/// Threads that play on disk, where each waits most of the time.
+const THREADS_ON_DISK: usize = 16;
 
 struct Arguments {
     seeds: u64,
@@ -77,7 +77,8 @@ fn main() -> ExitCode {
     };
     let began = Instant::now();
     let (next, end) = (AtomicU64::new(from), AtomicU64::new(from.saturating_add(seeds)));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if sqlite { THREADS_ON_DISK } else { cores };
     let (mut total, mut failed) = (Tally::default(), None);
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| plays(&next, &end, sqlite))).collect();
