@@ -212,7 +212,12 @@ impl Group {
         let operation = work.id;
         let key = Some(work.key.clone());
         if !work.is_for(&device) {
-            return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::NotYours });
+            turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::NotYours });
+            if matches!(answer.verdict, Verdict::Completed(_)) {
+                // It did what nobody asked of it.
+                self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
+            }
+            return;
         }
         let taken = match &work.state {
             State::Ended { outcome, .. } => {

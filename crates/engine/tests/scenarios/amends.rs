@@ -149,9 +149,15 @@ fn a_success_after_days_is_made_good_and_not_twice() {
 fn another_device_makes_nothing_good() {
     let mut world = expired();
     world.admit("other", performer("d2"));
-    then(world.answer("other", "k1", completed("did after all")), &["other= taken k1 not_yours"]);
+    then(
+        world.answer("other", "k1", completed("did after all")),
+        &["other= taken k1 not_yours", "event 5 alert contradiction k1 d2"],
+    );
     world.wait(s(3 * 24 * 60 * 60));
-    then(world.answer_late("other", "k1", completed("did after all")), &["other= taken k1 not_yours"]);
+    then(
+        world.answer_late("other", "k1", completed("did after all")),
+        &["other= taken k1 not_yours", "event 6 alert contradiction k1 d2"],
+    );
 }
 
 #[test]

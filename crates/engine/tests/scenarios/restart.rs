@@ -59,7 +59,10 @@ fn an_offer_that_must_never_be_repeated_is_not_and_its_result_is_taken() {
         world.admit("reader again", performer("d1")),
         &["reader again= admitted e2.3", "write seen d1", "event 2 d1 online e2.3"],
     );
-    then(world.answer("other", "k1", completed("not mine")), &["other= taken k1 not_yours"]);
+    then(
+        world.answer("other", "k1", completed("not mine")),
+        &["other= taken k1 not_yours", "event 3 alert contradiction k1 d2"],
+    );
     then(
         world.answer("reader again", "k1", completed("seen")),
         &[
@@ -67,7 +70,7 @@ fn an_offer_that_must_never_be_repeated_is_not_and_its_result_is_taken() {
             "write owed k1 to shop until +60s",
             "till again: outcome k1 completed seen",
             "write paid k1",
-            "event 3 ended k1 completed",
+            "event 4 ended k1 completed",
             "reader again= taken k1 ended completed",
         ],
     );

@@ -12,7 +12,10 @@ fn work_for_a_device_goes_to_that_device_only() {
         world.submit("till", Work::new("k1").device("d2")),
         &["write accepted k1", "till= accepted k1", "event 3 accepted k1 scan", "second: offer k1 by +30s"],
     );
-    then(world.answer("reader", "k1", completed("not mine")), &["reader= taken k1 not_yours"]);
+    then(
+        world.answer("reader", "k1", completed("not mine")),
+        &["reader= taken k1 not_yours", "event 4 alert contradiction k1 d1"],
+    );
     then(
         world.answer("second", "k1", completed("mine")),
         &[
@@ -20,7 +23,7 @@ fn work_for_a_device_goes_to_that_device_only() {
             "write owed k1 to shop until +60s",
             "till: outcome k1 completed mine",
             "write paid k1",
-            "event 4 ended k1 completed",
+            "event 5 ended k1 completed",
             "second= taken k1 ended completed",
         ],
     );

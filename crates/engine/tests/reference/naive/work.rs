@@ -401,7 +401,11 @@ impl Naive {
             _ => work.restored,
         };
         if !(work.has_it.contains(&device) || may_be) {
-            return self.answer(from, id, told(Taken::NotYours));
+            self.answer(from, id, told(Taken::NotYours));
+            if matches!(answer.verdict, Verdict::Completed(_)) {
+                self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
+            }
+            return;
         }
         match &work.state {
             State::Ended { outcome, .. } => {
