@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use client::boop::{Capture, Requirements, Sample, Scan, ScannerClient, ScannerConfig, VendorClient, VendorConfig};
-use client::{Direction, Endpoint, Preset, Tap};
+use client::{Direction, Endpoint, Tap};
+use common::crash::{Dice, quick};
+use common::feed;
 use common::server::Server;
-use common::{ended, feed, tillgate};
 use model::{Currency, Money, OperationRow, OutcomeKind, Secret, Side};
 use serde_json::Value;
 use store::{Inspect, Sqlite, Store};
@@ -32,19 +33,6 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("TILLGATE_BOOP_FRAMES_AT_MOST", "2000000"),
     ("TILLGATE_LOG_LEVEL", "warn"),
 ];
-
-/// Small numbers from a seed (splitmix64).
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
-}
 
 /// What a vendor was told of a context, in the words of the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,21 +128,8 @@ fn check(data: &Path, heard: &Heard) -> (usize, usize) {
     (rows.len(), rows.iter().filter(|row| row.outcome.is_some()).count())
 }
 
-/// A client's manners that are quick about connecting again.
-fn quick() -> Preset {
-    Preset {
-        pause_first: Duration::from_millis(20),
-        pause_most: Duration::from_millis(100),
-        stable_after: Duration::from_millis(1),
-        ..Preset::default()
-    }
-}
-
 fn key(data: &Path, arguments: &[&str]) -> Secret {
-    let said = ended(
-        tillgate().args(["keys", "create", "--dialect", "boop", "--json"]).args(arguments).arg("--data").arg(data),
-    );
-    let made: Value = serde_json::from_str(&said.good()).unwrap();
+    let made = common::crash::key(data, &[&["--dialect", "boop"], arguments].concat());
     Secret::new(made["secret"].as_str().unwrap())
 }
 
@@ -174,7 +149,7 @@ fn load(server: &Server, keys: &[(String, Secret, Secret)], heard: &Heard, dice:
         let config = VendorConfig { preset: quick(), ..VendorConfig::new(vendor_id, vendor_key.clone()) };
         let vendor = VendorClient::connect(Endpoint::new(&server.url("/ws/vendor")).tap(tap), config).unwrap();
         for _ in 0..OPEN {
-            let (vendor, mut dice) = (vendor.clone(), Dice(dice.roll(u64::MAX)));
+            let (vendor, mut dice) = (vendor.clone(), dice.split());
             tokio::spawn(async move {
                 loop {
                     let minor = i64::try_from(1 + dice.roll(500)).unwrap();
@@ -188,10 +163,10 @@ fn load(server: &Server, keys: &[(String, Secret, Secret)], heard: &Heard, dice:
             ScannerConfig { preset: quick(), ..ScannerConfig::new(&format!("pvs-{vendor_id}"), scanner_key.clone()) };
         let scanner = ScannerClient::connect(Endpoint::new(&server.url("/ws/pvs")), config).unwrap();
         let mut contexts = scanner.contexts();
-        let mut dice = Dice(dice.roll(u64::MAX));
+        let mut dice = dice.split();
         tokio::spawn(async move {
             while let Some(context) = contexts.next().await {
-                let (scanner, mut dice) = (scanner.clone(), Dice(dice.roll(u64::MAX)));
+                let (scanner, mut dice) = (scanner.clone(), dice.split());
                 tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(dice.roll(30))).await;
                     let palm = |member: usize| {
@@ -214,12 +189,7 @@ fn load(server: &Server, keys: &[(String, Secret, Secret)], heard: &Heard, dice:
 
 #[test]
 fn whatever_was_said_is_still_true_after_kill_9() {
-    let seed = match std::env::var("CRASH_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().unwrap().as_secs(),
-    };
-    println!("CRASH_SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::of_this_run();
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let log = folder.path().join("log.txt");

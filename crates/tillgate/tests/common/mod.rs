@@ -1,6 +1,7 @@
 //! The real binary, what it says, and snapshots of that.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod crash;
 pub(crate) mod server;
 
 use std::io::Write;
