@@ -62,6 +62,8 @@ struct Asked {
     noted: &'static str,
     /// What was wrong with it.
     message: Option<&'static str>,
+    /// It said no more than that the payment is still on the screen.
+    goes_on: bool,
 }
 
 impl Performer {
@@ -234,7 +236,7 @@ impl Performer {
         };
         if contradicts {
             let message = Some("another amount or currency than was asked for");
-            let asked = Asked { key: key.clone(), noted: "rejected", message };
+            let asked = Asked { key: key.clone(), noted: "rejected", message, goes_on: false };
             return self.answer(Which::Key(key), Verdict::Contradiction, asked, out);
         }
         let verdict = match response.status {
@@ -243,19 +245,20 @@ impl Performer {
             Status::Failed | Status::Cancelled => Verdict::Declined(body()),
             Status::Pending => Verdict::Started,
         };
-        let asked = Asked { key: key.clone(), noted: "pending", message: None };
+        let goes_on = response.status == Status::Pending;
+        let asked = Asked { key: key.clone(), noted: "pending", message: None, goes_on };
         self.answer(Which::Key(key), verdict, asked, out);
     }
 
     fn unknown(&mut self, key: RequestKey, out: &mut Outbox) {
-        let asked = Asked { key: key.clone(), noted: "accepted", message: None };
+        let asked = Asked { key: key.clone(), noted: "accepted", message: None, goes_on: false };
         self.answer(Which::Key(key), Verdict::NotStarted, asked, out);
     }
 
     fn void_result(&mut self, key: RequestKey, success: bool, text: &str, out: &mut Outbox) {
         let body = Opaque::copy_from_slice(text.as_bytes());
         let verdict = if success { Verdict::Completed(body) } else { Verdict::Failed(body) };
-        let asked = Asked { key: key.clone(), noted: "accepted", message: None };
+        let asked = Asked { key: key.clone(), noted: "accepted", message: None, goes_on: false };
         self.answer(Which::Compensation(key), verdict, asked, out);
     }
 
@@ -346,6 +349,11 @@ impl Performer {
             Taken::Noted => asked.message,
             Taken::Ended(_) | Taken::Late(_) | Taken::Again | Taken::Deciding => None,
         };
+        if let (true, Taken::Late(Some(how))) = (asked.goes_on, taken) {
+            // Its result may be on the way already: an acknowledgement would be taken for that result's, and if the
+            // result were lost then, nobody would ever hear of it.
+            return send(terminal::closed(&asked.key, how, now.wall), out);
+        }
         send(terminal::ack(&asked.key, result, message, now.wall), out);
     }
 
