@@ -243,7 +243,8 @@ impl State {
         let fence = *fence;
         let wanted = |row: &&OperationRow| {
             row.id.partition() == partition
-                && (row.outcome.as_ref().is_none_or(|(_, at)| *at >= horizon.ended) || self.mail.rows.contains_key(&row.id))
+                && (row.outcome.as_ref().is_none_or(|(_, at)| *at >= horizon.ended)
+                    || self.mail.rows.contains_key(&row.id))
         };
         let seen = |row: &&DeviceRow| row.last_seen_at >= horizon.seen && Partition::of(&row.group) == partition;
         let mut mail: Vec<&(u64, MailRow)> =

@@ -462,7 +462,8 @@ impl World {
                 self.handle(core, Input::Earlier { ticket, partition, row });
             }
             Work::Load(partition) => {
-                let horizon = Horizon { ended: self.now.at.before(node::REMEMBER), seen: self.now.at.before(node::LISTED) };
+                let horizon =
+                    Horizon { ended: self.now.at.before(node::REMEMBER), seen: self.now.at.before(node::LISTED) };
                 let loaded = if self.failing_loads > 0 {
                     self.failing_loads -= 1;
                     Err("told to fail".into())

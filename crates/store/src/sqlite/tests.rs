@@ -6,9 +6,9 @@ use std::path::Path;
 use model::{Fence, Opaque, OperationRow, Write};
 
 use super::*;
-use crate::{Horizon, Seal};
 use crate::conformance::given::*;
 use crate::conformance::{Folder, Place};
+use crate::{Horizon, Seal};
 
 fn open(folder: &Folder) -> Sqlite {
     Sqlite::open(folder.path()).unwrap()

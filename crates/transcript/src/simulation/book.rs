@@ -91,14 +91,12 @@ impl Book {
                 }
                 Ok(())
             }
-            "paymentVoided" => {
-                match self.told.get(&at) {
-                    Some((outcome, _)) if outcome.starts_with("SUCCESS") => {
-                        Err(Failure::new("one outcome", format!("till{till} heard a success and a void of {id}")))
-                    }
-                    Some(_) | None => Ok(()),
+            "paymentVoided" => match self.told.get(&at) {
+                Some((outcome, _)) if outcome.starts_with("SUCCESS") => {
+                    Err(Failure::new("one outcome", format!("till{till} heard a success and a void of {id}")))
                 }
-            }
+                Some(_) | None => Ok(()),
+            },
             _ => Ok(()),
         }
     }

@@ -53,7 +53,11 @@ impl Work {
             Some(Verdict::Cancel) => "CANCELLED",
             None => "PENDING",
         };
-        let amount = if self.conduct.wrong_amount && self.is_charged() { format!("9{}", self.amount) } else { self.amount.clone() };
+        let amount = if self.conduct.wrong_amount && self.is_charged() {
+            format!("9{}", self.amount)
+        } else {
+            self.amount.clone()
+        };
         Effect::Say(frames::response(id, status, &amount))
     }
 }
