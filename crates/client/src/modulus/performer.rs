@@ -174,6 +174,8 @@ struct Known {
     turn: u64,
     offer: Offer,
     stage: Stage,
+    /// Words that are still to come on this connection about its being on the screen: they are none about its result.
+    pendings: u32,
 }
 
 #[derive(Debug)]
@@ -251,6 +253,7 @@ impl Terminal {
         let mut said: Vec<&mut Known> = self.known.values_mut().collect();
         said.sort_by_key(|known| known.turn);
         for known in said {
+            known.pendings = 0;
             if let Stage::Said { report, again_at } = &mut known.stage {
                 out.push(Output::Send(report.clone()));
                 *again_at = Some(again);
@@ -304,6 +307,7 @@ impl Terminal {
             match &known.stage {
                 Stage::OnScreen | Stage::Closed => {
                     let pending = Report::pending(&known.offer, Wall::from_millis(now.millis()));
+                    known.pendings += 1;
                     self.send(wire::payment_response(&offer.transaction_id, &pending), out);
                 }
                 Stage::Asked => {}
@@ -327,7 +331,7 @@ impl Terminal {
                 TerminalEvent::Offered(offer.clone())
             }
         };
-        let known = Known { turn: self.turn, offer: offer.clone(), stage: fresh };
+        let known = Known { turn: self.turn, offer: offer.clone(), stage: fresh, pendings: 0 };
         self.known.insert(offer.transaction_id, known);
         out.push(Output::Event(event));
     }
@@ -368,6 +372,11 @@ impl Terminal {
         if let Some(known) = self.known.get_mut(&transaction_id)
             && let Stage::Said { report, .. } = &known.stage
         {
+            if known.pendings > 0 && ack != Ack::Accepted {
+                // The gateway may not have come to the result yet.
+                known.pendings -= 1;
+                return;
+            }
             match ack {
                 // It will be said again until there is a last word.
                 Ack::Pending => return,
@@ -376,6 +385,9 @@ impl Terminal {
                     known.stage = Stage::Acknowledged { report: report.clone() };
                 }
             }
+        }
+        if let Some(known) = self.known.get_mut(&transaction_id) {
+            known.pendings = known.pendings.saturating_sub(1);
         }
         out.push(Output::Event(TerminalEvent::Acknowledged { transaction_id, ack, message }));
     }

@@ -93,6 +93,20 @@ fn a_result_is_said_until_there_is_a_last_word_about_it() {
 }
 
 #[test]
+fn a_word_about_what_is_on_the_screen_is_none_about_its_result() {
+    let mut stage = terminal();
+    let offer = offered(&mut stage, "a");
+    assert_eq!(said(&stage.hear(&asks("payment", "a"))).len(), 1, "pending");
+    assert_eq!(said(&approve(&mut stage, &offer)), [result("a")]);
+    assert_eq!(stage.hear(&ack("a", "late")), [], "it ended before the first of the two came");
+    lose(&mut stage);
+    assert_eq!(come_back(&mut stage), [result("a")]);
+    assert_eq!(stage.hear(&ack("a", "late")), [acknowledged("a", Ack::Late)]);
+    lose(&mut stage);
+    assert_eq!(come_back(&mut stage), [""; 0]);
+}
+
+#[test]
 fn what_happened_while_the_line_was_down_is_said_when_it_is_back() {
     let mut stage = terminal();
     let offer = offered(&mut stage, "a");
