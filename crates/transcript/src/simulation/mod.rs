@@ -25,7 +25,9 @@
 mod book;
 mod calls;
 mod dice;
+mod ending;
 mod frames;
+mod people;
 mod plan;
 mod shrink;
 mod street;

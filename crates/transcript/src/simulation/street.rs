@@ -3,23 +3,17 @@
 //! Here bytes travel and time passes. What a peer does with what it hears is its own; what is right is the book's.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use model::{
-    Credential, CredentialId, CredentialKind, Dialect, GroupId, NetworkId, Now, Permissions, PrincipalId, Request,
-    Role, Secret, Timestamp, Wall,
-};
+use model::{Now, Timestamp, Wall};
 use node::Note;
 use store::Store;
 
 use super::book::Book;
 use super::dice::Dice;
 use super::frames;
+use super::people::{credentials, upgrade};
 use super::plan::{Deed, Link, Millis, Peer, Plan};
 use super::terminal::Terminal;
 use super::till::Till;
@@ -30,12 +24,6 @@ use crate::world::{Hearing, Sent, Setup, Shown, Sight, Socket, World};
 const START: &str = "2031-03-04T05:10:00Z";
 /// How often peers ping.
 const PING: Millis = 30_000;
-/// How often it is looked whether everything has come to rest; never for long in step with pings.
-const LOOK: Millis = 61_007;
-/// How long the last questions may take: longer than every delay on the way and every wait before a reconnect.
-const LAST: Millis = 150_000;
-/// How far apart the last payments are.
-const LAST_PACE: Millis = 100;
 /// How long after the last act everything must have come to rest, beyond what terminals may take and stay away.
 const REST: Millis = 6 * 3_600_000;
 
@@ -46,7 +34,7 @@ pub(crate) struct Street {
     start: Now,
     pub(crate) book: Book,
     pub(crate) tills: Vec<Till>,
-    terminals: Vec<Terminal>,
+    pub(crate) terminals: Vec<Terminal>,
     pub(crate) wires: BTreeMap<Peer, Wire>,
     /// Whose each socket is, by its number.
     pub(crate) owners: Vec<Owner>,
@@ -57,10 +45,10 @@ pub(crate) struct Street {
     agenda: BTreeMap<(Timestamp, u64), Due>,
     ordered: u64,
     /// What is due besides pings.
-    pending: u64,
+    pub(crate) pending: u64,
     starts: u64,
     pub(crate) dice: Dice,
-    phase: Phase,
+    pub(crate) phase: Phase,
     story: Option<Vec<String>>,
     said_at: Timestamp,
 }
@@ -68,7 +56,7 @@ pub(crate) struct Street {
 /// One peer's connection.
 #[derive(Default)]
 pub(crate) struct Wire {
-    socket: Option<Socket>,
+    pub(crate) socket: Option<Socket>,
     /// Counts its connections and their ends: what was under way on an older one is lost.
     pub(crate) era: u64,
     pub(crate) is_open: bool,
@@ -106,8 +94,9 @@ pub(crate) enum Heard {
     Lost,
 }
 
+/// What is being done.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     /// Acts happen.
     Acts,
     /// What they began ends.
@@ -373,7 +362,7 @@ impl Street {
 
     // Connections.
 
-    fn wire(&mut self, peer: Peer) -> &mut Wire {
+    pub(crate) fn wire(&mut self, peer: Peer) -> &mut Wire {
         self.wires.entry(peer).or_default()
     }
 
@@ -565,131 +554,6 @@ impl Street {
         }
     }
 
-    // The end.
-
-    fn rows(&self) -> Result<Vec<model::OperationRow>, Failure> {
-        let (mut rows, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.world.store().operations(after, 1_000);
-            let page = page.map_err(|error| Failure::new("the surface", format!("{error:?}")))?;
-            let Some(last) = page.last() else { return Ok(rows) };
-            after = Some(last.id);
-            rows.extend(page);
-        }
-    }
-
-    fn look(&mut self) -> Result<(), Failure> {
-        let now = self.world.now().at;
-        let open = Book::end_of(&self.rows()?);
-        if let Some(by) = open.filter(|by| by.after(self.book.held + Duration::from_secs(1)) < now) {
-            let detail = format!("something is open {:?} after its deadline", now.since(by));
-            return Err(Failure::new("every deadline", detail));
-        }
-        if self.pending > 0 || open.is_some() {
-            if self.phase == Phase::Acts {
-                self.phase = Phase::Rest;
-            }
-            self.soon(LOOK, Due::Look);
-            return Ok(());
-        }
-        match self.phase {
-            Phase::Acts | Phase::Rest => {
-                self.phase = Phase::Again;
-                self.world.heal();
-                self.ask_again();
-                self.soon(LAST, Due::Look);
-            }
-            Phase::Again => {
-                self.phase = Phase::Last;
-                (0..self.tills.len()).for_each(|till| self.look_round(till));
-                self.ask_last();
-                self.soon(LAST, Due::Look);
-            }
-            Phase::Last => self.soon(0, Due::End),
-        }
-        Ok(())
-    }
-
-    /// Everything has come to rest: each till asks once more for everything.
-    fn ask_again(&mut self) {
-        self.say(|| "# Everything has come to rest: tills ask again for all they have asked for.".to_owned());
-        for till in 0..self.tills.len() {
-            let mut effects = Vec::new();
-            self.tills[till].asked.values_mut().for_each(|asked| asked.outcome = None);
-            self.tills[till].ask_again(|_| true, &mut effects);
-            self.effects(Peer::Till(till), effects);
-        }
-    }
-
-    /// Each terminal that is there is given one more payment, by the first till of its group.
-    fn ask_last(&mut self) {
-        self.say(|| "# In the end each terminal is given one more payment.".to_owned());
-        for terminal in 0..self.terminals.len() {
-            let group = self.plan.terminals[terminal].group;
-            let is_open = |peer: &Peer| self.wires.get(peer).is_some_and(|wire| wire.is_open);
-            let near = (0..self.tills.len()).filter(|till| self.plan.tills[*till].group == group);
-            let asker = near.map(Peer::Till).find(is_open);
-            if let (Some(peer @ Peer::Till(till)), true) = (asker, is_open(&Peer::Terminal(terminal)))
-                && self.plan.terminals[terminal].named
-            {
-                let mut effects = Vec::new();
-                self.tills[till].ask(&format!("last-{terminal}"), &format!("t{terminal}"), "1.00", &mut effects);
-                for effect in effects {
-                    if let Effect::Say(text) = effect {
-                        // No till says more in a second than it may.
-                        self.soon(terminal as u64 * LAST_PACE, Due::Say(peer, text));
-                    }
-                }
-            }
-        }
-    }
-
-    fn end(&mut self) -> Result<Tally, Failure> {
-        let rows = self.rows()?;
-        for (number, till) in self.tills.iter().enumerate() {
-            for (id, asked) in till.asked.iter().filter(|(id, _)| id.starts_with("last-")) {
-                if !asked.outcome.as_ref().is_some_and(|outcome| outcome.starts_with("SUCCESS")) {
-                    let detail = format!("till{number} asked for {id} in the end and heard {:?}", asked.outcome);
-                    return Err(Failure::new("nothing stays busy", detail));
-                }
-            }
-            self.presence(number, till)?;
-        }
-        for (peer, wire) in &self.wires {
-            if wire.socket.is_some() && !wire.is_open {
-                return Err(Failure::new("presence", format!("{} is not let in", name(*peer))));
-            }
-        }
-        self.book.audit(&self.plan, &rows, &self.tills, &self.terminals)
-    }
-
-    /// What a till was told of who is there.
-    fn presence(&self, number: usize, till: &Till) -> Result<(), Failure> {
-        let planned = &self.plan.tills[number];
-        if !self.wires.get(&Peer::Till(number)).is_some_and(|wire| wire.is_open) {
-            return Ok(());
-        }
-        if !till.listed {
-            return Err(Failure::new("presence", format!("till{number} asked for the terminals and heard nothing")));
-        }
-        for (index, terminal) in self.plan.terminals.iter().enumerate() {
-            let is_there = self.wires.get(&Peer::Terminal(index)).is_some_and(|wire| wire.is_open);
-            let told = till.view.iter().any(|(name, (status, number))| {
-                let means = if terminal.named { *name == format!("t{index}") } else { *number == Some(index) };
-                means && status == "online"
-            });
-            let expected = is_there && terminal.group == planned.group;
-            if told != expected {
-                let detail = format!("till{number} was told that t{index} is online: {told}; it is: {expected}");
-                return Err(Failure::new("presence", detail));
-            }
-        }
-        let wrong = till.view.iter().find(|(_, (status, _))| status == "reconnecting");
-        wrong.map_or(Ok(()), |(name, _)| {
-            Err(Failure::new("presence", format!("till{number} is still told that {name} reconnects")))
-        })
-    }
-
     // The story.
 
     fn givens(&mut self) {
@@ -736,60 +600,5 @@ pub(crate) fn name(peer: Peer) -> String {
     match peer {
         Peer::Till(till) => format!("till{till}"),
         Peer::Terminal(terminal) => format!("t{terminal}"),
-    }
-}
-
-fn credentials(plan: &Plan, now: Wall) -> Vec<Credential> {
-    let tills = plan.tills.iter().enumerate().map(|(index, till)| (Peer::Till(index), till.group));
-    let terminals = plan.terminals.iter().enumerate().map(|(index, terminal)| (Peer::Terminal(index), terminal.group));
-    let made = tills.chain(terminals).map(|(peer, group)| {
-        let name = name(peer);
-        Credential {
-            id: CredentialId::parse(&name).expect("a short name"),
-            dialect: Dialect::Modulus,
-            role: if matches!(peer, Peer::Till(_)) { Role::Requester } else { Role::Performer },
-            network: NetworkId::parse("main").expect("a short name"),
-            group: GroupId::of(Dialect::Modulus, &format!("g{group}")).expect("a short name"),
-            principal: PrincipalId::parse(&name).expect("a short name"),
-            subject: None,
-            device: None,
-            secret: CredentialKind::Signing {
-                key: Secret::new(&*format!("key-{name}")).digest(),
-                secret: Secret::new(&*format!("secret-{name}")),
-            },
-            name: name.into(),
-            permissions: Permissions::All,
-            certificate: None,
-            created_at: now,
-            expires_at: None,
-            revoked_at: None,
-        }
-    });
-    made.collect()
-}
-
-/// The upgrade of a peer, each from an address of its own.
-fn upgrade(plan: &Plan, peer: Peer) -> Request {
-    let mut headers = vec![("x-api-key".into(), format!("key-{}", name(peer)).into())];
-    let (third, number) = match peer {
-        Peer::Till(till) => (0_u8, till),
-        Peer::Terminal(terminal) => {
-            if plan.terminals[terminal].named {
-                headers.push(("x-device-id".into(), name(peer).into()));
-            }
-            let metadata = STANDARD.encode(format!("{{\"n\":{terminal}}}"));
-            headers.push(("x-terminal-metadata".into(), metadata.into()));
-            (128, terminal)
-        }
-    };
-    let [high, low] = u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes();
-    Request {
-        method: "GET".into(),
-        path: dialects::modulus::PATH.into(),
-        query: Vec::new(),
-        headers,
-        body: Bytes::new(),
-        peer: IpAddr::V4(Ipv4Addr::new(10, third, high, low)),
-        certificate: None,
     }
 }
