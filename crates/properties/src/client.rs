@@ -125,7 +125,8 @@ impl Watched for Lines {
     const SETTLES_ALL: bool = false;
 }
 
-fn lost(kind: u64) -> Lost {
+/// One of several ways to lose a line.
+pub(crate) fn lost(kind: u64) -> Lost {
     match kind % 8 {
         0 => Lost::Closed { code: Some(4409), reason: String::new() },
         1 => Lost::Closed { code: Some(1001), reason: "retry_after=99999999999".to_owned() },
