@@ -45,7 +45,8 @@ fn device(name: &str) -> DeviceId {
 
 /// A request with these headers; the time and the signature of a call are always among them.
 fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
-    let signed = [("x-timestamp", Wall::from_millis(START_MILLIS).with_millis()), ("x-signature", "c2lnbmVk".to_owned())];
+    let signed =
+        [("x-timestamp", Wall::from_millis(START_MILLIS).with_millis()), ("x-signature", "c2lnbmVk".to_owned())];
     let given = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
     let signed = signed.into_iter().map(|(name, value)| (name.into(), value.into()));
     Request {

@@ -15,8 +15,8 @@ use client::{Input as ToClient, Machine, Output as OfClient};
 use dialects::modulus::{Choices, Kind};
 use dialects::{Way, ledger};
 use model::{
-    Answer, Ask, Outcome, OutcomeKind, Output, Request, RequestKey, Response, Secret, Standing, Submit, Taken,
-    Tell, Verdict, Which,
+    Answer, Ask, Outcome, OutcomeKind, Output, Request, RequestKey, Response, Secret, Standing, Submit, Taken, Tell,
+    Verdict, Which,
 };
 use serde_json::json;
 use serde_json::value::RawValue;
