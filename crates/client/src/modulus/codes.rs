@@ -13,8 +13,14 @@ pub const FORBIDDEN: &str = "Forbidden";
 pub const CONFLICT: &str = "Conflict";
 /// Too fast. What it answers was not done.
 pub const TOO_MANY_REQUESTS: &str = "Too Many Requests";
+/// The id was used for another payment, which may well have been paid. The HTTP calls' word for it.
+pub const DUPLICATE_TRANSACTION: &str = "DUPLICATE_TRANSACTION";
 /// No such transaction.
 pub const TRANSACTION_NOT_FOUND: &str = "TRANSACTION_NOT_FOUND";
+
+/// What the text of a [`CONFLICT`] has when the terminal is busy with something else. The socket has one title for that
+/// and for an id that was used for another payment.
+const BUSY: &str = "already in progress";
 
 /// Why a gateway ends a connection, as `forceDisconnect` has it: the key works no more.
 const KEY_REVOKED: &str = "KEY_REVOKED";
@@ -58,15 +64,28 @@ pub(super) fn about_payment(problem: &Problem, asked: Asked) -> Says {
     let answers_the_request = [BAD_REQUEST, NOT_FOUND, FORBIDDEN].iter().any(|code| problem.is(code));
     match asked {
         Asked::Once => Says::Refused,
-        Asked::Again if answers_the_request => Says::RefusedAgain,
+        // It would have joined itself: the id is another payment's.
+        Asked::Again if answers_the_request || is_duplicate(problem) => Says::RefusedAgain,
         // The terminal is busy, perhaps with this very payment; or the repeat was too much.
         Asked::Again => Says::Nothing,
     }
 }
 
-/// Whether it is certain that what was refused so was not begun.
+/// Whether a call that was answered so was not begun: for its code, or because its caller was not let in.
+pub(super) fn is_refusal(status: u16, problem: &Problem) -> bool {
+    is_certain(problem) || matches!(status, 401 | 403)
+}
+
+/// Whether the id was used for another payment, as far as the socket's words can tell.
+fn is_duplicate(problem: &Problem) -> bool {
+    problem.is(CONFLICT) && problem.text.to_ascii_lowercase().contains("duplicate")
+}
+
+/// Whether it is certain that nothing was begun under the id of what was refused so. An id that was used for another
+/// payment is not: that one may have been paid. Neither is a conflict that says nothing we know.
 pub(super) fn is_certain(problem: &Problem) -> bool {
-    [BAD_REQUEST, NOT_FOUND, FORBIDDEN, CONFLICT, TOO_MANY_REQUESTS].iter().any(|code| problem.is(code))
+    (problem.is(CONFLICT) && problem.text.to_ascii_lowercase().contains(BUSY))
+        || [BAD_REQUEST, NOT_FOUND, FORBIDDEN, TOO_MANY_REQUESTS].iter().any(|code| problem.is(code))
         || [
             "INVALID_REQUEST",
             "UNAUTHORIZED",
@@ -78,7 +97,6 @@ pub(super) fn is_certain(problem: &Problem) -> bool {
             "TERMINAL_NOT_FOUND",
             "TERMINAL_OFFLINE",
             "PAYMENT_IN_PROGRESS",
-            "DUPLICATE_TRANSACTION",
             "TOO_MANY_REQUESTS",
             "NOT_FOUND",
             "METHOD_NOT_ALLOWED",

@@ -16,6 +16,7 @@ use model::Secret;
 use tokio::time::{sleep_until, timeout};
 
 use super::choices::Choices;
+use super::codes;
 use super::pursuit::{Came, Next, Pursuit, problem};
 use super::signing::sign;
 use super::types::{Payment, PaymentRequest, TerminalInfo, TransactionId};
@@ -82,9 +83,10 @@ pub enum HttpFailure {
 impl HttpFailure {
     /// Whether it is certain that nothing was or will be paid, so that asking under another id cannot do it twice.
     #[must_use]
-    pub const fn is_safe_to_retry(&self) -> bool {
+    pub fn is_safe_to_retry(&self) -> bool {
         match self {
-            Self::NotSent(_) | Self::Refused { .. } | Self::NoFreshId => true,
+            Self::NotSent(_) | Self::NoFreshId => true,
+            Self::Refused { status, problem } => codes::is_refusal(*status, problem),
             Self::Lost(_) | Self::Unreadable | Self::Unknown(_) => false,
         }
     }

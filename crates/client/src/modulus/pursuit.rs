@@ -94,7 +94,13 @@ impl Pursuit {
             }
             _ => {
                 let problem = problem(status, body);
-                if codes::is_certain(&problem) || status == 401 || status == 403 {
+                // Who is not let in at the door is not told of a payment: one that is named was under way.
+                let is_cut_short = status == 401 && wire::read_refused(body).is_some();
+                // What is known under the id of another payment is not what became of this one.
+                if is_cut_short || problem.is(codes::DUPLICATE_TRANSACTION) {
+                    return Next::done(Err(HttpFailure::Unknown(problem)));
+                }
+                if codes::is_refusal(status, &problem) {
                     return Next::done(Err(HttpFailure::Refused { status, problem }));
                 }
                 said(format!("{problem}; looking the transaction up"));
@@ -224,13 +230,26 @@ mod tests {
             (403, "GROUP_MISMATCH"),
             (404, "TERMINAL_NOT_FOUND"),
             (409, "PAYMENT_IN_PROGRESS"),
-            (409, "DUPLICATE_TRANSACTION"),
             (503, "TERMINAL_OFFLINE"),
         ] {
             let (mut pursuit, now) = start();
             let next = pursuit.next(now, refusal(status, code), |_| {});
             let why = failure(next);
             assert!(why.is_safe_to_retry(), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_another_payment_and_a_call_that_is_cut_short_leave_it_unknown() {
+        let revoked = r#"{"error":{"code":"UNAUTHORIZED","message":"m"},"code":"UNAUTHORIZED","transactionId":"t"}"#;
+        for open in [refusal(409, "DUPLICATE_TRANSACTION"), answer(401, revoked)] {
+            let (mut pursuit, now) = start();
+            let why = failure(pursuit.next(now, open, |_| {}));
+            assert!(matches!(why, HttpFailure::Unknown(_)) && !why.is_safe_to_retry(), "{why}");
+        }
+        for (status, code) in [(409, "DUPLICATE_TRANSACTION"), (500, "INTERNAL_ERROR")] {
+            let why = HttpFailure::Refused { status, problem: Problem::new(Some(code.to_owned()), "m") };
+            assert!(!why.is_safe_to_retry(), "{why}");
         }
     }
 

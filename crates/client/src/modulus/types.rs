@@ -247,7 +247,7 @@ pub enum Failure {
     /// It never left: asking again is safe.
     #[error("not sent: {0}")]
     NotSent(#[from] NotSent),
-    /// The gateway refused it.
+    /// The gateway refused it. Where it says that the id was used for another payment, that one may have been paid.
     #[error("refused: {0}")]
     Refused(Problem),
     /// The connection was lost, and the gateway refused it when it was asked for again. The first time may have

@@ -234,6 +234,11 @@ pub(super) fn read_problem(text: &str) -> Problem {
     fields(text).map_or_else(|_| Problem::default(), |fields| complaint(&fields).problem)
 }
 
+/// The payment the body of a refusal is about.
+pub(super) fn read_refused(text: &str) -> Option<TransactionId> {
+    id(&fields(text).ok()?).ok()
+}
+
 fn fields(text: &str) -> Result<Fields<'_>, Malformed> {
     if !text.trim_start().starts_with('{') {
         // A struct can be read from an array too.
