@@ -79,7 +79,7 @@ pub struct Plan {
     pub dialects: Arc<dialects::Config>,
     /// The bounds of a node.
     pub bounds: Bounds,
-    /// Where randomness starts; each core derives its own from it.
+    /// Where randomness starts; each session derives its own from it.
     pub seed: u64,
 }
 
@@ -91,7 +91,7 @@ impl Plan {
             cores: birth.cores,
             dialects: Arc::clone(&self.dialects),
             bounds: self.bounds.clone(),
-            seed: self.seed.wrapping_add(u64::from(birth.core).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            seed: self.seed,
         };
         Node::new(config, birth.directory, birth.now, out)
     }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Ask, AskId, Call, CallId, Denied, Done, Frame, Now, OperationId, Partition, Reason, Request, Response, Route, Tell,
+    Ask, AskId, Call, CallId, Denied, Digest, Done, Frame, Now, OperationId, Partition, Reason, Request, Response, Route, Tell,
     Timestamp,
 };
 
@@ -208,17 +208,17 @@ impl Node {
             out.push(Output::Wire { route, wire });
         };
         if let Some(farewell) = &mut self.farewell {
-            let mut response = Response::json(503, r#"{"error":"going away, come back soon"}"#);
+            let mut response = refusal::error(503, "draining", "going away, come back soon");
             let seconds = farewell.turn_away(now.at).as_millis().div_ceil(1000).max(1);
             response.headers.push(("retry-after", seconds.to_string()));
             return refuse(out, response);
         }
-        let seed = self.config.seed.wrapping_add(slot.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let seed = seed_of(self.config.seed, route);
         let door = dialects::door(request, way);
         let session = door.and_then(|door| Session::new(&self.config.dialects, door, seed, now).map(|it| (door, it)));
         let Some((door, session)) = session else {
             out.push(Output::Note(Note::NoDoor { route }));
-            return refuse(out, Response::json(404, r#"{"error":"nothing is served at this path"}"#));
+            return refuse(out, refusal::error(404, "not_found", "nothing is served under this path"));
         };
         self.slots.insert(slot, Slot::new(door, session, request.peer, request.certificate));
         let input = match way {
@@ -623,5 +623,29 @@ impl Node {
 
     const fn here(&self, slot: u64) -> Route {
         Route { core: self.config.core, slot }
+    }
+}
+
+/// Where a session's randomness starts: neighbours share no numbers, and nobody learns ours from what it draws.
+fn seed_of(seed: u64, route: Route) -> u64 {
+    let mut whole = [0; 17];
+    whole[..8].copy_from_slice(&seed.to_be_bytes());
+    whole[8..16].copy_from_slice(&route.slot.to_be_bytes());
+    whole[16] = route.core;
+    let [a, b, c, d, e, f, g, h, ..] = Digest::of(&whole).0;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbouring_sessions_draw_no_number_twice() {
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        let routes = (0..4).flat_map(|core| (1..=1_000).map(move |slot| Route { core, slot }));
+        let draws = |route| (0..50_u64).map(move |draw| seed_of(7, route).wrapping_add(draw.wrapping_mul(STEP)));
+        let drawn: BTreeSet<u64> = routes.flat_map(draws).collect();
+        assert_eq!(drawn.len(), 4 * 1_000 * 50);
     }
 }

@@ -1,4 +1,4 @@
-//! Ends that come before a socket is there, as HTTP says them.
+//! Ends that come before a socket is there, as HTTP says them, in the one form of the gateway's own errors.
 
 use model::{Reason, Response};
 
@@ -24,9 +24,43 @@ pub(crate) fn refusal(reason: Reason) -> Response {
         | Reason::Reloaded
         | Reason::Finished => 503,
     };
-    let mut response = Response::json(status, format!(r#"{{"error":"{reason}"}}"#));
+    let mut response = error(status, reason.label(), told(reason));
     if status == 429 || status == 503 {
         response.headers.push(("retry-after", "1".to_owned()));
     }
     response
+}
+
+/// An error in JSON. `code` and `message` are fixed texts that need no escapes.
+pub(crate) fn error(status: u16, code: &str, message: &str) -> Response {
+    Response::json(status, format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#))
+}
+
+/// The same for a person.
+const fn told(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NotAuthenticated => "who asks has not been proved",
+        Reason::Revoked => "these credentials are good no more",
+        Reason::NotPermitted => "these credentials do not permit it",
+        Reason::Displaced => "another connection has taken this one's place",
+        Reason::TooMuch | Reason::Damped => "too much at once, come back later",
+        Reason::Silent | Reason::SilentBeforeLogin => "nothing was said in time",
+        Reason::Malformed | Reason::Binary | Reason::BadText | Reason::Protocol => "this cannot be read",
+        Reason::TooBig => "this is longer than is taken here",
+        Reason::Fault => "the gateway failed at this request",
+        Reason::PeerClosed | Reason::PeerLost | Reason::Slow | Reason::Finished => "the session is over",
+        Reason::Drained | Reason::Reloaded => "come back soon",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_a_code_and_a_message() {
+        let response = refusal(Reason::Revoked);
+        assert_eq!(response.status, 401);
+        assert_eq!(response.body, r#"{"error":{"code":"revoked","message":"these credentials are good no more"}}"#);
+    }
 }
