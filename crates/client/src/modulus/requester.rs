@@ -319,7 +319,9 @@ impl Pos {
         if complaint.request_action.as_deref().is_some_and(|action| action != "payment") {
             return None;
         }
-        if complaint.request_action.is_none() && self.list.is_some() {
+        // What was too much is not named: it may have been anything that was said.
+        if complaint.request_action.is_none() && (self.list.is_some() || complaint.problem.is(codes::TOO_MANY_REQUESTS))
+        {
             return None;
         }
         let mut candidates = self.payments.keys().filter(|id| self.asked(id).is_some());

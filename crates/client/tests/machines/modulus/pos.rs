@@ -55,6 +55,15 @@ fn error(title: &str, about: &str) -> String {
     format!(r#"{{"action":"error","error":"{title}","message":"m","statusCode":400{about}}}"#)
 }
 
+/// The two texts that the socket's one title for a conflict comes with.
+const BUSY: &str = "Payment already in progress";
+const DUPLICATE: &str = "Duplicate transactionId with different content";
+
+/// A conflict about the payment `a`.
+fn conflict(text: &str) -> String {
+    error("Conflict", &about("a")).replace(r#""message":"m""#, &format!(r#""message":"{text}""#))
+}
+
 fn about(name: &str) -> String {
     format!(r#","requestAction":"payment","transactionId":"{name}""#)
 }
@@ -177,10 +186,11 @@ fn an_outcome_that_is_none_yet_settles_nothing() {
 
 #[test]
 fn a_refusal_settles_the_payment_and_says_that_nothing_was_begun() {
-    for title in ["Bad Request", "Not Found", "Forbidden", "Conflict", "Too Many Requests"] {
+    let titles = ["Bad Request", "Not Found", "Forbidden", "Too Many Requests"];
+    for refusal in titles.map(|title| error(title, &about("a"))).into_iter().chain([conflict(BUSY)]) {
         let mut stage = pos();
         pay(&mut stage, "a");
-        let out = stage.hear(&error(title, &about("a")));
+        let out = stage.hear(&refusal);
         let (name, failure) = failure(&out);
         assert!(name == "a" && failure.is_safe_to_retry(), "{failure}");
     }
@@ -188,6 +198,23 @@ fn a_refusal_settles_the_payment_and_says_that_nothing_was_begun() {
     pay(&mut stage, "a");
     let out = stage.hear(&error("Internal Server Error", &about("a")));
     assert!(!failure(&out).1.is_safe_to_retry(), "a fault may come after the terminal was asked");
+}
+
+#[test]
+fn under_an_id_that_was_used_for_another_payment_something_may_have_been_paid() {
+    for text in [DUPLICATE, "m"] {
+        let mut stage = pos();
+        pay(&mut stage, "a");
+        let out = stage.hear(&conflict(text));
+        let (_, failure) = failure(&out);
+        assert!(matches!(failure, Failure::Refused(_)) && !failure.is_safe_to_retry(), "{failure}");
+    }
+    let mut stage = pos();
+    pay(&mut stage, "a");
+    reconnect(&mut stage);
+    let out = stage.hear(&conflict(DUPLICATE));
+    let (_, failure) = failure(&out);
+    assert!(matches!(failure, Failure::RefusedAgain(_)) && !failure.is_safe_to_retry(), "{failure}");
 }
 
 #[test]
@@ -212,6 +239,11 @@ fn a_refusal_without_a_name_is_about_the_only_payment_there_is() {
     pay(&mut stage, "a");
     let other = error("Bad Request", r#","requestAction":"getTerminals""#);
     assert!(matches!(&stage.hear(&other)[..], [Output::Event(PosEvent::Problem { .. })]));
+    let dropped = error("Too Many Requests", r#","requestAction":null"#);
+    assert!(
+        matches!(&stage.hear(&dropped)[..], [Output::Event(PosEvent::Problem { .. })]),
+        "a ping may have been dropped"
+    );
 }
 
 #[test]
@@ -219,8 +251,8 @@ fn what_is_refused_when_asked_for_again_may_have_been_begun_the_first_time() {
     let mut stage = pos();
     pay(&mut stage, "a");
     reconnect(&mut stage);
-    for title in ["Conflict", "Too Many Requests", "Internal Server Error"] {
-        let out = stage.hear(&error(title, &about("a")));
+    for open in [conflict(BUSY), error("Too Many Requests", &about("a")), error("Internal Server Error", &about("a"))] {
+        let out = stage.hear(&open);
         assert!(matches!(&out[..], [Output::Event(PosEvent::Progress { .. })]), "{out:?}");
     }
     let out = stage.hear(&error("Not Found", &about("a")));
