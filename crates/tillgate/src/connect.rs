@@ -153,7 +153,7 @@ async fn check_once(endpoint: Endpoint, config: impl RawConfig) -> anyhow::Resul
             CheckFailure::NoPong => Exit::NoPong,
             CheckFailure::Displaced => Exit::Displaced,
         };
-        Ended::with(exit, failure.to_string())
+        Ended::told(exit, &failure.to_string())
     })?;
     talk::say(format_args!("logged in within {} ms", millis(checked.login)));
     Ok(talk::data(millis(checked.ping))?)
@@ -247,5 +247,5 @@ pub(crate) fn verdict(over: Over) -> anyhow::Result<()> {
         Over::GaveUp { last: Lost::PingTimeout, .. } => Exit::NoPong,
         Over::GaveUp { .. } => Exit::Network,
     };
-    Err(Ended::with(exit, over.to_string()))
+    Err(Ended::told(exit, &over.to_string()))
 }

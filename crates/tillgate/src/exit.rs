@@ -72,6 +72,11 @@ impl Ended {
         anyhow::Error::new(Self { exit, text: text.into() })
     }
 
+    /// The same with a text that a peer had its part in: one line, and nothing in it that a terminal would obey.
+    pub(crate) fn told(exit: Exit, text: &str) -> anyhow::Error {
+        Self::with(exit, talk::tamed(text))
+    }
+
     /// The command line asks for what cannot be.
     pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
         Self::with(Exit::Usage, text)
@@ -93,6 +98,6 @@ pub(crate) fn explain(error: &anyhow::Error) -> Exit {
     if outermost.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Good;
     }
-    talk::say(format_args!("tillgate: {error:#}"));
+    talk::say_lines(format_args!("tillgate: {error:#}"));
     error.downcast_ref::<Ended>().map_or(Exit::Failed, |ended| ended.exit)
 }

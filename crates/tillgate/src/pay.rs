@@ -1,5 +1,6 @@
 //! `tillgate pay`: one payment on a terminal, as a till asks for it, until its outcome is known.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -30,8 +31,9 @@ The outcome is one JSON object on stdout; everything else is said on stderr.
 
 Exit codes: 0 paid; 1 another failure; 2 the command line is wrong; 10 the key or the signature was refused; 11 it is good
 but not for this; 12 the network: nothing reached the gateway; 13 no trusted TLS connection; 15 displaced by another
-connection with the same key before anything was asked; 20 declined; 21 cancelled; 22 failed: the terminal was lost or did
-not answer, or the money was given back; 23 the gateway refused it, and nothing was begun; 24 the outcome is unknown.";
+connection with the same key before anything was asked; 20 declined; 21 cancelled; 22 failed without being declined: the
+terminal was lost or did not answer, the gateway stopped it, or it was paid too late and that was, is being or has to be
+given back; 23 the gateway refused it, and nothing was begun; 24 the outcome is unknown, or the id is another payment's.";
 
 #[derive(Args)]
 pub(crate) struct Pay {
@@ -97,7 +99,7 @@ pub(crate) fn run(pay: &Pay) -> anyhow::Result<()> {
             let outcome = wait(pay, &id, async {
                 tokio::select! {
                     outcome = answer => outcome,
-                    () = narrate(events) => std::future::pending().await,
+                    never = narrate(events) => match never {},
                 }
             });
             let outcome = outcome.await?;
@@ -113,7 +115,7 @@ pub(crate) fn run(pay: &Pay) -> anyhow::Result<()> {
             Some(id) => id.clone(),
             None => till.fresh_id()?,
         };
-        let said = |text: String| talk::say(format_args!("{}tillgate: {text}", talk::fresh_line()));
+        let said = |text: String| talk::say_instead(format_args!("tillgate: {text}"));
         let outcome = wait(pay, &id, till.pay_as(&id, &pay.terminal, &request, said)).await?;
         say_outcome(&id, outcome.map(|result| result.map_err(|failure| of_call(&failure))))
     })
@@ -154,8 +156,8 @@ async fn wait<T>(pay: &Pay, id: &TransactionId, outcome: impl Future<Output = T>
     Ok(outcome)
 }
 
-/// Says what happens on the connection meanwhile.
-async fn narrate(mut events: Events<PosEvent>) {
+/// Says what happens on the connection meanwhile. Has no end: when the connection has, the outcome is still to be heard.
+async fn narrate(mut events: Events<PosEvent>) -> Infallible {
     while let Some(heard) = events.next().await {
         let text = match heard {
             Heard::Event(PosEvent::Lost(lost)) => lost.to_string(),
@@ -173,8 +175,9 @@ async fn narrate(mut events: Events<PosEvent>) {
             )
             | Heard::Missed(_) => continue,
         };
-        talk::say(format_args!("{}tillgate: {text}", talk::fresh_line()));
+        talk::say_instead(format_args!("tillgate: {text}"));
     }
+    std::future::pending().await
 }
 
 /// Why there is no outcome: how that ends the command, in its own word and in a sentence.
@@ -241,7 +244,7 @@ fn say_outcome(id: &TransactionId, outcome: Option<Result<Payment, Without>>) ->
         }
     };
     talk::data(data).context("the outcome could not be written out")?;
-    if exit == Exit::Good { Ok(()) } else { Err(Ended::with(exit, text)) }
+    if exit == Exit::Good { Ok(()) } else { Err(Ended::told(exit, &text)) }
 }
 
 /// The outcome as it is printed, with the terminal's own words in it.
@@ -260,14 +263,30 @@ fn of_payment(payment: &Payment) -> Value {
 }
 
 /// Failures that are the gateway's own word: no processor declined anything.
-const NOBODY_DECLINED: [&str; 2] = ["TERMINAL_DISCONNECTED", "TERMINAL_TIMEOUT"];
+const NOBODY_DECLINED: [&str; 3] = ["TERMINAL_DISCONNECTED", "TERMINAL_TIMEOUT", "PAYMENT_STOPPED"];
 
+/// Of a failure whose late charge the terminal is being told to reverse.
+const VOID_PENDING: &str = "VOID_PENDING";
+/// Of one where it did not say that it has.
+const VOID_UNCONFIRMED: &str = "VOID_UNCONFIRMED";
+
+/// How the outcome ends the command, and in which words. Why money was or was not given back is looked at first: the
+/// response of such a failure is the success that came too late.
 fn verdict(payment: &Payment) -> (Exit, String) {
     let response = payment.response.as_ref();
     let code = response.and_then(|response| response.error_code.as_deref()).unwrap_or_default();
+    let was_charged = response.is_some_and(|response| response.status == Status::Success);
     match payment.status {
-        Status::Success => (Exit::Good, String::new()),
+        Status::Failed if payment.void_reason.as_deref() == Some(VOID_PENDING) => {
+            (Exit::NotPaid, format!("failed, but the card was charged: the reversal is pending ({VOID_PENDING})"))
+        }
+        Status::Failed if payment.void_reason.as_deref() == Some(VOID_UNCONFIRMED) => {
+            let text = "failed, but the card was charged and the reversal is not confirmed: a person has to see to it";
+            (Exit::NotPaid, format!("{text} ({VOID_UNCONFIRMED})"))
+        }
+        Status::Failed if was_charged => (Exit::NotPaid, "failed, but the card was charged".to_owned()),
         Status::Failed if NOBODY_DECLINED.contains(&code) => (Exit::NotPaid, format!("not paid: {code}")),
+        Status::Success => (Exit::Good, String::new()),
         Status::Failed => (Exit::Declined, format!("declined: {code}")),
         Status::Cancelled => (Exit::Cancelled, "cancelled".to_owned()),
         Status::Voided => (Exit::NotPaid, "paid too late, and given back".to_owned()),
@@ -277,7 +296,52 @@ fn verdict(payment: &Payment) -> (Exit, String) {
 
 #[cfg(test)]
 mod tests {
+    use client::modulus::PaymentResponse;
+
     use super::*;
+
+    fn failed(void_reason: Option<&str>, response: Status, error_code: Option<&str>) -> (Exit, String) {
+        verdict(&Payment {
+            transaction_id: TransactionId::parse("t").unwrap(),
+            status: Status::Failed,
+            terminal_id: None,
+            response: Some(PaymentResponse {
+                status: response,
+                amount: None,
+                currency: None,
+                payment_method: None,
+                authorization_code: None,
+                error_code: error_code.map(str::to_owned),
+                error_message: None,
+                timestamp: None,
+                json: "{}".to_owned(),
+            }),
+            void_reason: void_reason.map(str::to_owned),
+            json: String::new(),
+        })
+    }
+
+    #[test]
+    fn only_what_the_terminal_declined_is_declined() {
+        assert_eq!(failed(None, Status::Failed, Some("INSUFFICIENT_FUNDS")).0, Exit::Declined);
+        for ours in NOBODY_DECLINED {
+            assert_eq!(failed(None, Status::Failed, Some(ours)), (Exit::NotPaid, format!("not paid: {ours}")));
+        }
+    }
+
+    #[test]
+    fn a_failure_that_was_charged_says_so_and_how_far_its_reversal_is() {
+        for (void_reason, words) in [
+            (Some(VOID_PENDING), "charged: the reversal is pending"),
+            (Some(VOID_UNCONFIRMED), "charged and the reversal is not confirmed"),
+            (None, "charged"),
+        ] {
+            let (exit, text) = failed(void_reason, Status::Success, None);
+            assert!(exit == Exit::NotPaid && text.contains(words), "{text}");
+        }
+        let (exit, text) = failed(Some(VOID_PENDING), Status::Failed, Some("TERMINAL_TIMEOUT"));
+        assert!(exit == Exit::NotPaid && text.contains(VOID_PENDING), "{text}");
+    }
 
     #[test]
     fn the_address_of_the_one_is_understood_as_that_of_the_other() {

@@ -249,3 +249,16 @@ fn members_are_put_shown_and_listed() {
     );
     snapshot("members.txt", &story);
 }
+
+#[test]
+fn a_name_moves_no_cursor_and_turns_no_line_around() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let name = "Till\u{202e}4\u{200b}";
+    let id = as_json(&keys(data, &[&TILL[..], &["--name", name, "--json"]].concat()).good()).remove(0);
+    assert_eq!(id["name"], name, "a program gets what is stored");
+    for look in [&["list"][..], &["show", id["id"].as_str().unwrap()]] {
+        let shown = keys(data, look).good();
+        assert!(shown.contains(r"Till\u202e4\u200b") && !shown.contains('\u{202e}'), "{shown}");
+    }
+}

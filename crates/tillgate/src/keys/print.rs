@@ -154,7 +154,7 @@ pub(super) fn one(credential: &Credential, as_json: bool) -> io::Result<()> {
         ("expires", end(shown.expires_at)),
         ("revoked", end(shown.revoked_at)),
     ];
-    talk::lines(fields.iter().map(|(name, value)| format!("{name:<12} {value}")))
+    talk::lines(fields.iter().map(|(name, value)| format!("{name:<12} {}", talk::tamed(value))))
 }
 
 fn json(shown: &Shown<'_>) -> String {
@@ -166,7 +166,8 @@ fn table<const COLUMNS: usize>(
     head: [String; COLUMNS],
     rows: impl Iterator<Item = [String; COLUMNS]>,
 ) -> io::Result<()> {
-    let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).collect();
+    let tamed = |row: [String; COLUMNS]| row.map(|cell| talk::tamed(cell).into_owned());
+    let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).map(tamed).collect();
     let mut widths = [0; COLUMNS];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {

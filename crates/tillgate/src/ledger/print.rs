@@ -67,7 +67,7 @@ impl Printer {
 
     fn table(&mut self, lines: &[Line<'_>]) -> io::Result<()> {
         let head = (std::mem::take(&mut self.is_first)).then_some(HEAD.map(Cow::from));
-        let rows: Vec<[Cow<'_, str>; HEAD.len()]> = head.into_iter().chain(lines.iter().map(columns)).collect();
+        let rows: Vec<[Cow<'_, str>; HEAD.len()]> = head.into_iter().chain(lines.iter().map(cells)).collect();
         for row in &rows {
             for (width, cell) in self.widths.iter_mut().zip(row) {
                 *width = cell.chars().count().max(*width);
@@ -78,6 +78,11 @@ impl Printer {
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         }))
     }
+}
+
+/// The cells of a row. Peers chose some of them: none moves a cursor or turns a line around.
+fn cells<'a>(line: &'a Line<'_>) -> [Cow<'a, str>; HEAD.len()] {
+    columns(line).map(talk::tamed)
 }
 
 fn columns<'a>(line: &'a Line<'_>) -> [Cow<'a, str>; HEAD.len()] {
