@@ -40,7 +40,7 @@ pub struct Partition {
     places: BTreeMap<OperationId, GroupId>,
     timers: Timers,
     last_operation: Option<OperationId>,
-    epochs: u32,
+    epochs: u64,
     /// It has had a turn.
     awake: bool,
     rules: Rulebook,
@@ -58,7 +58,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) fence: Fence,
     pub(crate) timers: &'a mut Timers,
     pub(crate) last_operation: &'a mut Option<OperationId>,
-    pub(crate) epochs: &'a mut u32,
+    pub(crate) epochs: &'a mut u64,
     pub(crate) routes: &'a mut BTreeMap<Route, GroupId>,
     pub(crate) places: &'a mut BTreeMap<OperationId, GroupId>,
     pub(crate) rules: &'a Rulebook,
@@ -304,8 +304,8 @@ mod tests {
     #[test]
     fn rows_stay_small() {
         let sizes = [
-            ("session", size_of::<crate::group::Session>(), 96),
-            ("device", size_of::<crate::presence::Device>(), 112),
+            ("session", size_of::<crate::group::Session>(), 104),
+            ("device", size_of::<crate::presence::Device>(), 120),
             ("operation", size_of::<crate::operation::Operation>(), 400),
             ("timer", size_of::<crate::timers::Timer>(), 40),
         ];

@@ -222,9 +222,7 @@ impl Group {
         let known = rules.is_some();
         let rules = rules.unwrap_or_else(orphan_rules);
         let state = match row.outcome {
-            Some((outcome, at)) => {
-                State::Ended { outcome, at, forget_at: at.after(rules.remember.max(rules.owed_for)) }
-            }
+            Some((outcome, at)) => State::Ended { outcome, at, forget_at: at.after(rules.remember) },
             None if known => State::Waiting,
             None => State::Orphaned,
         };

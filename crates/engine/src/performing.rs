@@ -264,6 +264,11 @@ impl Group {
             OutcomeKind::Completed => false,
             OutcomeKind::Declined | OutcomeKind::Failed | OutcomeKind::Expired | OutcomeKind::Cancelled => true,
         };
+        if !undone && !done {
+            // First it was done and now it is said not to be: a person has to find out.
+            let device = device.clone();
+            return self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
+        }
         let compensation = match &work.rules.late {
             Late::Compensate(compensation) if done && undone && !work.made_good => Some(Arc::clone(compensation)),
             Late::Compensate(_) | Late::Record | Late::Drop => None,
@@ -409,7 +414,11 @@ impl Group {
         }
         let outcome = match verdict {
             Verdict::Started => {
-                work.state = State::Started;
+                match &mut work.state {
+                    // A word that came from a session that is over: it is waited for all the same.
+                    State::Held { started, .. } => *started = true,
+                    _ => work.state = State::Started,
+                }
                 self.arm(turn.timers, operation);
                 return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
             }

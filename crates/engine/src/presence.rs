@@ -25,7 +25,7 @@ pub(crate) struct Device {
     since: Wall,
     /// When it last said something about work, or came.
     pub(crate) active: Wall,
-    /// What the dialect wants to show of it.
+    /// What the dialect wants to show of it, until it is offline.
     facts: Opaque,
 }
 
@@ -87,6 +87,9 @@ impl Group {
             (Presence::Away, Some(turn.now.at.after(session.grace)))
         };
         device.presence = presence;
+        if presence == Presence::Offline {
+            device.facts = Opaque::new();
+        }
         let epoch = device.epoch;
         turn.timers.set(Timer::Grace(self.id.clone(), id.clone()), until);
         self.happened(turn, Happening::Presence { device: id.clone(), presence, epoch });
@@ -101,6 +104,7 @@ impl Group {
             Presence::Online => {}
             Presence::Away => {
                 device.presence = Presence::Offline;
+                device.facts = Opaque::new();
                 let epoch = device.epoch;
                 self.happened(turn, Happening::Presence { device: id.clone(), presence: Presence::Offline, epoch });
                 self.retire(turn, id);
@@ -109,8 +113,11 @@ impl Group {
         }
     }
 
-    /// A device the store remembers from before.
+    /// A device the store remembers from before, as long as there is room for it.
     pub(crate) fn restore_device(&mut self, row: DeviceRow, now: Now, timers: &mut Timers) {
+        if self.devices.len() >= bounds::DEVICES_LISTED && !self.devices.contains_key(&row.device) {
+            return;
+        }
         let seen = now.wall_at(row.last_seen_at);
         self.devices.entry(row.device.clone()).or_insert_with(|| Device {
             session: None,

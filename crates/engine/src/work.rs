@@ -205,7 +205,7 @@ impl Group {
     ) {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         let how = outcome.kind();
-        let forget_at = turn.now.at.after(work.rules.remember).max(owed_until);
+        let forget_at = turn.now.at.after(work.rules.remember);
         work.state = State::Ended { outcome, at: turn.now.at, forget_at };
         work.request = model::Opaque::new();
         self.running.remove(&operation);
@@ -228,7 +228,10 @@ impl Group {
         }
         match (owed, is_paid) {
             (true, true) if durable => turn.out.push(Output::Write(Write::Paid { operation })),
-            (true, false) => self.owe(turn, &requester, operation, owed_until, &rules),
+            (true, false) => {
+                self.remember_until(turn.timers, operation, owed_until);
+                self.owe(turn, &requester, operation, owed_until, &rules);
+            }
             (true, true) | (false, _) => {}
         }
         for id in &offered {

@@ -222,7 +222,7 @@ pub struct Epoch {
     /// The partition's fence when the session was admitted.
     pub fence: Fence,
     /// Counts the sessions admitted under that fence.
-    pub n: u32,
+    pub n: u64,
 }
 
 impl Epoch {
@@ -237,9 +237,9 @@ impl Epoch {
     pub fn parse_connection(text: &str) -> Option<(Partition, Self)> {
         let (head, n) = text.strip_prefix('c')?.split_once('-')?;
         let (partition, fence) = head.split_at_checked(2)?;
-        let number = |text: &str| u32::from_str_radix(text, 16).ok();
         let partition = Partition(u8::from_str_radix(partition, 16).ok()?);
-        let epoch = Self { fence: Fence(number(fence)?), n: number(n)? };
+        let fence = Fence(u32::from_str_radix(fence, 16).ok()?);
+        let epoch = Self { fence, n: u64::from_str_radix(n, 16).ok()? };
         (epoch.connection(partition) == text).then_some((partition, epoch))
     }
 }

@@ -19,6 +19,23 @@ fn devices_are_listed_with_what_their_dialect_shows_of_them() {
 }
 
 #[test]
+fn what_a_dialect_shows_of_a_device_is_kept_until_that_is_offline() {
+    let mut world = World::new();
+    world.admit("operator", admin("operator"));
+    world.admit("reader", performer("d1").grace(10).facts("lane 7"));
+    world.admit("other", performer("d2").facts("lane 8"));
+    world.leave("reader");
+    world.leave("other");
+    let other = "d2 offline e1.3 since +0s active +0s -";
+    then(
+        world.devices("operator"),
+        &[&format!("operator= devices d1 away e1.2 since +0s active +0s lane 7, {other}")],
+    );
+    world.wait(s(10));
+    then(world.devices("operator"), &[&format!("operator= devices d1 offline e1.2 since +0s active +0s -, {other}")]);
+}
+
+#[test]
 fn a_device_stays_listed_for_a_day_after_it_was_seen_last() {
     let mut world = World::new();
     world.admit("operator", admin("operator"));

@@ -34,7 +34,13 @@ impl Naive {
             Verdict::Evidence(body) | Verdict::Declined(body) | Verdict::Failed(body) => (false, body),
         };
         let was_done = matches!(&work.state, State::Ended { outcome, .. } if outcome.kind() == OutcomeKind::Completed);
-        if was_done || !work.is_durable() {
+        if !work.is_durable() {
+            return;
+        }
+        if was_done {
+            if !done && work.rules.late != Late::Drop {
+                self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
+            }
             return;
         }
         let rules = Arc::clone(&work.rules);

@@ -21,7 +21,7 @@ pub(crate) struct Naive {
     fence: Fence,
     now: Now,
     out: Vec<Output>,
-    epochs: u32,
+    epochs: u64,
     last_operation: Option<OperationId>,
     sessions: Vec<Session>,
     waiting: Vec<Waiting>,

@@ -170,6 +170,9 @@ impl Naive {
         device.route = None;
         device.presence = if session.grace.is_zero() { Presence::Offline } else { Presence::Away };
         device.away_until = (!session.grace.is_zero()).then(|| now.after(session.grace));
+        if device.presence == Presence::Offline {
+            device.facts = Opaque::new();
+        }
         let (presence, epoch) = (device.presence, device.epoch);
         self.happened(Happening::Presence { device: id.clone(), presence, epoch });
         let had: Vec<OperationId> =
@@ -259,6 +262,7 @@ impl Naive {
             return self.forget_device(id);
         }
         device.presence = Presence::Offline;
+        device.facts = Opaque::new();
         device.away_until = None;
         let epoch = device.epoch;
         self.happened(Happening::Presence { device: id.clone(), presence: Presence::Offline, epoch });

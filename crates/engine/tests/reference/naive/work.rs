@@ -204,7 +204,7 @@ impl Naive {
         let Some(at) = self.at(operation) else { return };
         let how = outcome.kind();
         let work = &mut self.work[at];
-        let forget_at = self.now.at.after(work.rules.remember).max(owed_until);
+        let forget_at = self.now.at.after(work.rules.remember);
         work.state = State::Ended { outcome, at: self.now.at, forget_at };
         work.request = Opaque::new();
         let (key, owes, durable) = (work.key.clone(), work.is_owed(), work.is_durable());
@@ -216,6 +216,7 @@ impl Naive {
             self.tell(*route, tell);
         }
         if owes && !hearers.iter().any(|route| self.is_till(*route)) {
+            self.remember(at, owed_until);
             self.owe(at, owed_until);
         } else if owes && durable {
             self.write(Write::Paid { operation });
@@ -424,7 +425,10 @@ impl Naive {
         }
         let outcome = match answer.verdict {
             Verdict::Started => {
-                work.state = State::Started;
+                match &mut work.state {
+                    State::Held { started, .. } => *started = true,
+                    _ => work.state = State::Started,
+                }
                 return self.answer(from, id, told(Taken::Noted));
             }
             Verdict::NotStarted => {
@@ -573,9 +577,7 @@ impl Naive {
 impl Work {
     pub(super) fn from_row(row: OperationRow, rules: Arc<Rules>) -> Self {
         let state = match row.outcome {
-            Some((outcome, at)) => {
-                State::Ended { outcome, at, forget_at: at.after(rules.remember.max(rules.owed_for)) }
-            }
+            Some((outcome, at)) => State::Ended { outcome, at, forget_at: at.after(rules.remember) },
             None => State::Waiting,
         };
         Self {
