@@ -65,7 +65,7 @@ impl Session {
         match (door.dialect, door.role) {
             (Dialect::Modulus, _) => Some(match door.way {
                 Way::Socket => Self::ModulusConnection(Box::new(modulus::Connection::new(&config.modulus, seed))),
-                Way::Call => Self::ModulusCall(Box::new(modulus::Call::new(&config.modulus, seed))),
+                Way::Call => Self::ModulusCall(Box::new(modulus::Call::new(&config.modulus))),
             }),
             (Dialect::Boop, Some(Role::Requester)) => {
                 Some(Self::BoopRequester(Box::new(boop::Requester::new(&config.boop, now))))

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Admit, Ask, AskId, Call as Slow, CallId, Denied, Dialect, Done, Hears, Input, Now, Opaque, Outbox, Output,
-    Principal, Request, RequestKey, Response, Role, Secret, Takeover, Tell, Timestamp, Window,
+    Admit, Ask, AskId, Call as Slow, CallId, Denied, Dialect, Digest, Done, Hears, Input, Now, Opaque, Outbox, Output,
+    Principal, Request, RequestKey, Response, Role, Secret, Takeover, Tell, Timestamp, Wall, Window,
 };
 
 use super::choices::Choices;
 use super::codes::{self, Code};
 use super::connection::seconds;
 use super::presented;
-use super::requester::{fresh, submit};
+use super::requester::{submit, uuid_v7};
 use super::rules::Kind;
 use super::signature::{Signed, is_fresh, signed};
 use super::wire::http::{self, About, Wish};
@@ -23,8 +23,6 @@ use super::wire::result::answered;
 #[derive(Debug)]
 pub struct Call {
     choices: Arc<Choices>,
-    /// Where the id of a payment comes from that has none.
-    dice: u64,
     state: State,
 }
 
@@ -48,8 +46,18 @@ enum State {
 struct Asks {
     wish: Result<Wish, Code>,
     group: Option<Box<str>>,
-    at: Option<model::Wall>,
+    at: Option<Wall>,
+    /// Digest of its signature: no other call has it.
+    signature: Digest,
     body: bytes::Bytes,
+}
+
+/// The id of a payment whose till chose none. The same call, sent again by whatever stands in between, has the same
+/// signature and so the same id: it joins the first instead of paying twice.
+fn named(at: Wall, signature: &Digest) -> RequestKey {
+    let mut bytes = [0; 10];
+    bytes.copy_from_slice(&signature.0[..10]);
+    uuid_v7(at, &bytes)
 }
 
 /// The one ask after the admission.
@@ -58,8 +66,8 @@ const WISH: AskId = AskId(1);
 impl Call {
     /// A machine whose first input is `Request`.
     #[must_use]
-    pub fn new(choices: &Arc<Choices>, seed: u64) -> Self {
-        Self { choices: Arc::clone(choices), dice: seed, state: State::Opening }
+    pub fn new(choices: &Arc<Choices>) -> Self {
+        Self { choices: Arc::clone(choices), state: State::Opening }
     }
 
     /// Takes one input and says everything that follows from it.
@@ -114,11 +122,16 @@ impl Call {
             let about = About { text: Some("x-timestamp and x-signature are required"), ..About::default() };
             return self.error(now, Code::Unauthorized, about, out);
         }
+        if request.headers.iter().filter(|(name, _)| &**name == "x-api-key").count() > 1 {
+            let about = About { text: Some("x-api-key must be given once"), ..About::default() };
+            return self.error(now, Code::InvalidRequest, about, out);
+        }
         let Signed { at, proof } = signed(request);
         let asks = Asks {
             wish: http::wish(&request.method, &request.path),
             group: presented(request, "x-group-id").map(Into::into),
             at,
+            signature: Digest::of(&proof.mac),
             body: request.body.clone(),
         };
         self.state = State::Proving { asks: Box::new(asks), until: now.at.after(self.choices.login_within) };
@@ -190,7 +203,7 @@ impl Call {
                 Ok(key) => (Ask::Look { key }, None, until),
                 Err(_) => return self.error(now, Code::TransactionNotFound, About::default(), out),
             },
-            Ok(Wish::Pay { terminal }) => match self.payment(now, &terminal, &asks.body, out) {
+            Ok(Wish::Pay { ref terminal }) => match self.payment(now, terminal, &asks, out) {
                 Some((ask, key)) => (ask, Some(key), now.at.after(self.choices.long_poll)),
                 None => return,
             },
@@ -200,13 +213,13 @@ impl Call {
         self.state = State::Answer { principal, payment, until };
     }
 
-    fn payment(&mut self, now: Now, terminal: &str, body: &[u8], out: &mut Outbox) -> Option<(Ask, RequestKey)> {
-        let Ok(text) = std::str::from_utf8(body) else {
+    fn payment(&mut self, now: Now, terminal: &str, asks: &Asks, out: &mut Outbox) -> Option<(Ask, RequestKey)> {
+        let Ok(text) = std::str::from_utf8(&asks.body) else {
             let about = About { text: Some("The body must be JSON in UTF-8"), ..About::default() };
             self.error(now, Code::InvalidRequest, about, out);
             return None;
         };
-        let payment = match Payment::read(terminal, text, || fresh(&mut self.dice, now.wall)) {
+        let payment = match Payment::read(terminal, text, || named(asks.at.unwrap_or(now.wall), &asks.signature)) {
             Ok(payment) => payment,
             Err(wrong) => {
                 let text = format!("{} {}", wrong.field, wrong.text);
@@ -230,7 +243,8 @@ impl Call {
     }
 
     fn tell(&mut self, now: Now, tell: Tell, out: &mut Outbox) {
-        let State::Answer { principal, .. } = &self.state else { return };
+        let State::Answer { principal, payment, .. } = &self.state else { return };
+        let is_payment = payment.is_some();
         match tell {
             Tell::Devices(states) => {
                 let response = http::terminals(&states, principal.partition, now.wall);
@@ -249,6 +263,8 @@ impl Call {
                 }
                 None => self.error(now, Code::InternalError, About::default(), out),
             },
+            // It was signed when it came: whoever waits for a payment is told what becomes of it.
+            Tell::Revoked if is_payment => {}
             Tell::Revoked => self.error(now, Code::Unauthorized, About::default(), out),
             Tell::Reloaded => self.unavailable(now, self.choices.reload_pause, out),
             Tell::Admitted { .. }

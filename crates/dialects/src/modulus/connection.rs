@@ -109,6 +109,10 @@ impl Connection {
     }
 
     fn open(&mut self, now: Now, request: &Request, out: &mut Outbox) {
+        if request.headers.iter().filter(|(name, _)| &**name == "x-api-key").count() > 1 {
+            let about = About { text: Some("x-api-key must be given once"), ..About::default() };
+            return self.refuse(now, Code::InvalidRequest, about, out);
+        }
         let key = request.header("x-api-key").or_else(|| {
             let key = request.query("x-api-key");
             key.filter(|_| self.choices.query_keys)

@@ -160,7 +160,7 @@ impl Performer {
             Tell::NotAdmitted(why) if is_answer => {
                 let retry_after = match why {
                     NotAdmitted::Damped(wait) => Some(seconds(*wait)),
-                    NotAdmitted::Occupied => None,
+                    NotAdmitted::Occupied => Some(1),
                 };
                 self.refuse(now, codes::not_admitted(*why), About { retry_after, ..About::default() }, out);
             }

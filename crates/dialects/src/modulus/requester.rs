@@ -139,7 +139,7 @@ impl Requester {
             Tell::NotAdmitted(why) if is_answer => {
                 let retry_after = match why {
                     NotAdmitted::Damped(wait) => Some(seconds(*wait)),
-                    NotAdmitted::Occupied => None,
+                    NotAdmitted::Occupied => Some(1),
                 };
                 self.refuse(now, codes::not_admitted(*why), About { retry_after, ..About::default() }, out);
             }
@@ -209,6 +209,11 @@ impl Requester {
                 return send(wire::error(now.wall, Told::bad(""), Some(&text), Some(about)), out);
             }
         };
+        if payment.webhook {
+            let text = "Invalid paymentRequest: webhookMode is for HTTP calls only";
+            let about = ("payment", Some(payment.key.as_str()));
+            return send(wire::error(now.wall, Told::bad(text), None, Some(about)), out);
+        }
         let Some(submit) = submit(&self.choices, Kind::Payment, &terminal, payment, now) else {
             return self.refused(now, Refusal::Unknown, None, out);
         };
@@ -351,7 +356,12 @@ pub(crate) fn fresh(dice: &mut u64, wall: Wall) -> RequestKey {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         half.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes()[..half.len()]);
     }
-    let id = uuid::Builder::from_unix_timestamp_millis(wall.millis(), &bytes).into_uuid();
+    uuid_v7(wall, &bytes)
+}
+
+/// A `UUIDv7` of that time with those bits.
+pub(crate) fn uuid_v7(wall: Wall, bits: &[u8; 10]) -> RequestKey {
+    let id = uuid::Builder::from_unix_timestamp_millis(wall.millis(), bits).into_uuid();
     RequestKey::parse(&id.to_string()).expect("a UUID is a short text without control characters")
 }
 

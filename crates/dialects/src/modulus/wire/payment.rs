@@ -1,6 +1,6 @@
 //! A `PaymentRequest`: what a till asks for, kept as it wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use model::{Digest, Opaque, RequestKey, Wall};
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ impl Payment {
             Some(id) => (super::transaction(Some(id))?, text.to_owned()),
             None => {
                 let key = fresh();
-                let request = format!("{{\"transactionId\":\"{key}\",{}", &text[1..]);
+                let request = with_id(&key, text)?;
                 (key, request)
             }
         };
@@ -112,6 +112,22 @@ impl Payment {
     }
 }
 
+/// The request with an id in front. A till may have written `null` where it has none: that goes.
+fn with_id(key: &RequestKey, text: &str) -> Result<String, Wrong> {
+    let Unique(members) = serde_json::from_str(text).map_err(|_| twice())?;
+    let mut request = format!("{{\"transactionId\":{}", serde_json::Value::from(key.as_str()));
+    for (name, value) in members.iter().filter(|(name, _)| name != "transactionId") {
+        request.push_str(&format!(",{}:{}", serde_json::Value::from(name.as_str()), value.get()));
+    }
+    request.push('}');
+    Ok(request)
+}
+
+/// What names a key twice means two things.
+fn twice() -> Wrong {
+    Wrong::new("paymentRequest", "must have every key once")
+}
+
 fn of_form(field: &'static str, raw: Option<&RawValue>, first: char) -> Result<(), Wrong> {
     match raw {
         Some(raw) if !raw.get().starts_with(first) => {
@@ -124,15 +140,15 @@ fn of_form(field: &'static str, raw: Option<&RawValue>, first: char) -> Result<(
 
 /// The same text for every way to space and order the same JSON. Numbers and texts stay as they were written.
 fn canonical_of(text: &str, depth: u32, out: &mut String) -> Result<(), Wrong> {
-    const BAD: fn() -> Wrong = || Wrong::new("paymentRequest", "must have every key once");
     if depth > DEPTH_MOST {
         return Err(Wrong::new("paymentRequest", "is nested too deep"));
     }
     match text.as_bytes().first() {
         Some(b'{') => {
-            let fields: Unique<'_> = serde_json::from_str(text).map_err(|_| BAD())?;
+            let Unique(mut members) = serde_json::from_str(text).map_err(|_| twice())?;
+            members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
             out.push('{');
-            for (name, value) in fields.0 {
+            for (name, value) in members {
                 out.push_str(&serde_json::Value::from(name).to_string());
                 out.push(':');
                 canonical_of(value.get(), depth + 1, out)?;
@@ -141,7 +157,7 @@ fn canonical_of(text: &str, depth: u32, out: &mut String) -> Result<(), Wrong> {
             out.push('}');
         }
         Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| BAD())?;
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| twice())?;
             out.push('[');
             for item in items {
                 canonical_of(item.get(), depth + 1, out)?;
@@ -150,7 +166,7 @@ fn canonical_of(text: &str, depth: u32, out: &mut String) -> Result<(), Wrong> {
             out.push(']');
         }
         Some(b'"') => {
-            let plain: String = serde_json::from_str(text).map_err(|_| BAD())?;
+            let plain: String = serde_json::from_str(text).map_err(|_| twice())?;
             out.push_str(&serde_json::Value::from(plain).to_string());
         }
         _ => out.push_str(text),
@@ -158,8 +174,8 @@ fn canonical_of(text: &str, depth: u32, out: &mut String) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// An object whose keys are told apart: what names one twice means two things.
-struct Unique<'a>(BTreeMap<String, &'a RawValue>);
+/// The members of an object, in order; no name is there twice.
+struct Unique<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Unique<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -172,13 +188,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Unique<'a> {
             }
 
             fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Unique<'a>, M::Error> {
-                let mut fields = BTreeMap::new();
+                let (mut members, mut names) = (Vec::new(), BTreeSet::new());
                 while let Some((name, value)) = map.next_entry::<String, &'a RawValue>()? {
-                    if fields.insert(name, value).is_some() {
+                    if !names.insert(name.clone()) {
                         return Err(serde::de::Error::custom("a key twice"));
                     }
+                    members.push((name, value));
                 }
-                Ok(Unique(fields))
+                Ok(Unique(members))
             }
         }
         deserializer.deserialize_map(Fields(std::marker::PhantomData))
@@ -256,9 +273,11 @@ mod tests {
         let payment = read(PLAIN).unwrap();
         assert_eq!((payment.key.as_str(), &payment.request[..]), ("t-1", PLAIN.as_bytes()));
         let without = PLAIN.replace(r#""transactionId":"t-1","#, "");
-        let payment = read(&without).unwrap();
-        assert_eq!(payment.key.as_str(), "ours");
-        assert_eq!(&payment.request[..], PLAIN.replace("t-1", "ours").as_bytes());
+        for without in [without, PLAIN.replace("\"t-1\"", "null")] {
+            let payment = read(&without).unwrap();
+            assert_eq!(payment.key.as_str(), "ours");
+            assert_eq!(&payment.request[..], PLAIN.replace("t-1", "ours").as_bytes());
+        }
     }
 
     #[test]

@@ -98,6 +98,9 @@ pub(crate) fn response(text: &str) -> Result<Response<'_>, Wrong> {
     let frame: Frame<'_> = serde_json::from_str(text).map_err(|_| Wrong::new("message", "must have every key once"))?;
     let inner = frame.payment_response.filter(|inner| inner.get().starts_with('{'));
     let inner = inner.ok_or(Wrong::new("paymentResponse", "must be an object"))?;
+    // It is passed on as it stands, so it must be read to its depths: half a character in it would be a till's trouble.
+    serde_json::from_str::<serde_json::Value>(inner.get())
+        .map_err(|_| Wrong::new("paymentResponse", "must hold whole characters and finite numbers, not too deep"))?;
     let fields: Fields<'_> =
         serde_json::from_str(inner.get()).map_err(|_| Wrong::new("paymentResponse", "must have every key once"))?;
     if fields.transaction_id.is_some() && transaction(fields.transaction_id)? != key {
@@ -276,6 +279,7 @@ mod tests {
         for (inner, field) in [
             ("[]", "paymentResponse"),
             ("null", "paymentResponse"),
+            (r#"{"status":"FAILED","receiptData":"\ud800"}"#, "paymentResponse"),
             (r#"{"status":"MAYBE"}"#, "status"),
             (r#"{"amount":"1","currency":"PHP"}"#, "status"),
             (r#"{"status":"SUCCESS"}"#, "amount"),
