@@ -91,6 +91,8 @@ struct Watch {
     offers: BTreeMap<TransactionId, Offer>,
     /// A terminal's results, and whether the gateway has said a last word about them.
     results: BTreeMap<TransactionId, (String, bool)>,
+    /// Those of which the gateway has said that they cannot be right.
+    disputed: BTreeSet<TransactionId>,
 }
 
 impl Watch {
@@ -105,8 +107,8 @@ impl Watch {
             return;
         }
         let id = frame["transactionId"].as_str().and_then(|id| TransactionId::parse(id).ok()).expect("it names one");
-        let (before, _) = self.results.entry(id).or_insert_with(|| (text.to_owned(), false));
-        assert_eq!(before, text, "another result than before");
+        let (before, _) = self.results.entry(id.clone()).or_insert_with(|| (text.to_owned(), false));
+        assert!(before == text || self.disputed.contains(&id), "another result than before: {before} and {text}");
     }
 }
 
@@ -177,10 +179,10 @@ impl Watched for Terminal {
                 watch.offers.insert(offer.transaction_id.clone(), offer.clone());
             }
             TerminalEvent::Void { transaction_id, .. } => watch.once("to be reversed", transaction_id),
-            // Another result is awaited.
+            // Another result may be awaited; this one need not be said again.
             TerminalEvent::Acknowledged { transaction_id, ack: Ack::Rejected, .. }
             | TerminalEvent::Problem { transaction_id: Some(transaction_id), .. } => {
-                watch.results.remove(transaction_id);
+                watch.disputed.insert(transaction_id.clone());
             }
             TerminalEvent::Acknowledged { transaction_id, .. } => {
                 if let Some((_, is_over)) = watch.results.get_mut(transaction_id) {
@@ -278,7 +280,6 @@ where
     }
 
     fn command(&mut self, op: char, id: &TransactionId, command: M::Command) {
-        let before = self.watch.results.get(id).cloned();
         let result = M::result(&command);
         let mut out = Vec::new();
         self.machine.handle(self.watch.now, Input::Command(command), &mut out);
@@ -290,10 +291,15 @@ where
             // It may be offered anew.
             self.watch.told.remove(&("offered", id.clone()));
         }
+        let was_disputed = self.watch.disputed.contains(id);
+        if let Some(result) = result.filter(|_| !is_refused) {
+            self.watch.disputed.remove(id);
+            self.watch.results.insert(id.clone(), (result, false));
+        }
         self.see(&out);
-        let kept = if is_refused { before } else { result.map(|text| (text, false)).or(before) };
-        if let Some(kept) = kept {
-            self.watch.results.insert(id.clone(), kept);
+        if !was_disputed {
+            // What is refused to the application is no word of the gateway.
+            self.watch.disputed.remove(id);
         }
     }
 
@@ -308,7 +314,8 @@ where
     fn says_again(&self, out: &[Output<M::Event>]) {
         let says = |text: &str| out.iter().any(|output| matches!(output, Output::Send(said) if said.reveal() == text));
         for (id, (text, is_over)) in &self.watch.results {
-            assert!(*is_over || !self.logged_in || says(text), "the result of {id} is forgotten");
+            let is_settled = *is_over || self.watch.disputed.contains(id);
+            assert!(is_settled || !self.logged_in || says(text), "the result of {id} is forgotten");
         }
     }
 
