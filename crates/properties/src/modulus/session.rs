@@ -362,10 +362,10 @@ impl Stage {
                 let state = DeviceState {
                     device: device("lane-7"),
                     presence: presence(rest),
-                    epoch: (nth % 2 == 0).then_some(Epoch { fence: Fence(1), n: 3 }),
+                    epoch: nth.is_multiple_of(2).then_some(Epoch { fence: Fence(1), n: 3 }),
                     since: self.now.wall,
                     active: self.now.wall,
-                    facts: Opaque::from_static(if nth % 3 == 0 { b"{\"lane\":7}" } else { b"" }),
+                    facts: Opaque::from_static(if nth.is_multiple_of(3) { b"{\"lane\":7}" } else { b"" }),
                 };
                 self.answer(Tell::Devices(vec![state; nth % 3]));
             }

@@ -1,4 +1,5 @@
 //! What the tests share that kill the process: dice, keys, and clients that are quick about connecting again.
+#![allow(clippy::print_stdout, reason = "a seed is printed")]
 
 use std::path::Path;
 use std::time::Duration;
