@@ -46,8 +46,10 @@ pub(crate) async fn call(visit: &Visit, door: Door, parts: &Parts, body: Incomin
         Decision::Answered(response) => {
             opening.answered();
             core.metrics().answered(door.dialect, response.status);
+            // Whoever is turned away asks for admission before it may try again.
+            let is_last = core.house.is_draining() || matches!(response.status, 401 | 429);
             let response = from_model(*response);
-            if core.house.is_draining() { with(response, LAST) } else { response }
+            if is_last { with(response, LAST) } else { response }
         }
         // Nothing accepts a call; and the machine still knows of it, until it is dropped here.
         Decision::Accepted | Decision::Awaited => refused(core, Way::Call, "fault", fault()),

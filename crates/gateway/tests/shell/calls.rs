@@ -49,6 +49,23 @@ fn calls_of_one_connection_are_answered_one_after_the_other() {
 }
 
 #[test]
+fn who_is_turned_away_has_to_connect_again() {
+    let running = start(|_| {});
+    for (status, last) in [(401, true), (429, true), (409, false)] {
+        let mut peer = Peer::connect(running.addresses()[0]);
+        peer.send(post(&format!("/call/{status}"), 1).as_bytes());
+        let answer = peer.answer();
+        assert_eq!((answer.status, answer.header("connection")), (status, last.then_some("close")), "{answer:?}");
+        if last {
+            assert!(peer.hear_end(), "something was said");
+        } else {
+            peer.send(post("/call/a", 1).as_bytes());
+            assert_eq!(peer.answer().status, 201);
+        }
+    }
+}
+
+#[test]
 fn a_body_that_is_too_long_is_not_read() {
     let running = start(|settings| settings.call_body_most = 1024);
     let announced = "POST /call HTTP/1.1\r\nHost: gate\r\nContent-Length: 1025\r\n\r\n".to_owned();

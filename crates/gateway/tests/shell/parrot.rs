@@ -88,6 +88,11 @@ impl Machine for Parrot {
                     "/call/never" => {}
                     "/call/later" => drop(self.alarms.insert(now.at.after(Duration::from_millis(300)), route)),
                     "/call/panic" => panic!("as told"),
+                    "/call/401" | "/call/409" | "/call/429" => {
+                        self.calls.remove(&route.slot);
+                        let status = request.path["/call/".len()..].parse().unwrap();
+                        wire(route, Wire::Respond(Response::json(status, r#"{"no":true}"#)));
+                    }
                     _ => {
                         self.calls.remove(&route.slot);
                         let body = format!(r#"{{"method":"{}","bytes":{}}}"#, request.method, request.body.len());
