@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use dialects::{Door, Way};
 use model::{Class, CloseCode, CommitError, Now, Partition, Reason, Request, Route, Timestamp};
-use node::{Ending, Input, Note, Output, Wire};
+use node::{Ending, Input, Note, Output, Unread, Wire};
 use tokio::sync::Notify;
 use websocket::{ControlPayload, Message};
 
@@ -24,6 +24,7 @@ use crate::machine::Machine;
 use crate::metrics::{CoreCounters, Metrics};
 use crate::notes;
 use crate::queue::Spares;
+use crate::refusals::Refusals;
 use crate::running::House;
 use crate::settings::Settings;
 use crate::slot::{Decision, Slot};
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     calls: Cell<usize>,
     /// Bytes of calls' bodies that are being read.
     body_bytes: Cell<usize>,
+    /// Which refused logins are logged.
+    refusals: RefCell<Refusals>,
     /// Mail of this turn, by core.
     mail: RefCell<Vec<Vec<Letter>>>,
     /// Partitions to load that this turn asked for.
@@ -78,6 +81,7 @@ impl Core {
             outputs: RefCell::default(),
             calls: Cell::default(),
             body_bytes: Cell::default(),
+            refusals: RefCell::default(),
             mail: RefCell::new((0..cores).map(|_| Vec::new()).collect()),
             loads: RefCell::default(),
             deadline: Cell::new(None),
@@ -242,7 +246,11 @@ impl Core {
                 Output::Earlier { ticket, partition, group, key } => {
                     let question = Question { ticket, partition, group, key };
                     if let Err(cause) = self.desk.ask(self.number, question) {
-                        self.inbox().deliver_one(Letter::Earlier { ticket, partition, row: Err(cause) });
+                        self.inbox().deliver_one(Letter::Earlier {
+                            ticket,
+                            partition,
+                            row: Err(Unread::Unavailable(cause)),
+                        });
                     }
                 }
                 Output::Load { partition } => self.loads.borrow_mut().push(partition),
@@ -261,14 +269,15 @@ impl Core {
     fn note(&self, note: &Note) {
         let route = match note {
             Note::NoDoor { route } | Note::LoginRefused { route, .. } | Note::LoggedIn { route, .. } => Some(*route),
-            Note::Ended { .. } | Note::LoadFailed { .. } => None,
+            Note::Ended { .. } | Note::LoadFailed { .. } | Note::RowDamaged { .. } => None,
             Note::CommitFailed { .. } => {
                 self.count_loading();
                 None
             }
         };
         let slot = route.and_then(|route| self.slot(route));
-        notes::note(note, slot.as_ref().map(|slot| slot.borrow().peer), self.metrics());
+        let peer = slot.as_ref().map(|slot| slot.borrow().peer);
+        notes::note(note, self.now().at, peer, self.metrics(), &mut self.refusals.borrow_mut());
         if let (Note::LoggedIn { .. }, Some(slot)) = (note, slot) {
             slot.borrow_mut().logged_in = true;
             self.counters().logged_in.add(1);
@@ -288,6 +297,10 @@ impl Core {
         }
         if self.house.is_draining() {
             self.house.settled(self.number, self.machine.borrow().is_settled());
+        }
+        let mut refusals = self.refusals.borrow_mut();
+        if refusals.any() {
+            notes::silenced(&refusals.over(self.now().at));
         }
         let deadline = self.machine.borrow().deadline();
         if deadline.is_some_and(|at| self.deadline.get().is_none_or(|before| at < before)) {

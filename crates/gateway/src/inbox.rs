@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{CommitError, Loaded, OperationRow, Partition, Settled};
-use node::{Directory, Input, Mail, Spread};
+use node::{Directory, Input, Mail, Spread, Unread};
 use tokio::sync::Notify;
 
 /// What others tell a core.
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 pub(crate) enum Letter {
     Mail(Mail),
     Committed { partition: Partition, batch: u64, result: Result<Vec<Settled>, CommitError> },
-    Earlier { ticket: u64, partition: Partition, row: Result<Option<Box<OperationRow>>, Arc<str>> },
+    Earlier { ticket: u64, partition: Partition, row: Result<Option<Box<OperationRow>>, Unread> },
     Loaded { partition: Partition, loaded: Result<Box<Loaded>, Arc<str>> },
     Directory(Arc<Directory>),
     Drain { spread: Spread },

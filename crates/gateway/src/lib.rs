@@ -29,6 +29,7 @@ mod networks;
 mod notes;
 mod proxied;
 mod queue;
+mod refusals;
 mod request;
 mod running;
 mod settings;

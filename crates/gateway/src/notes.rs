@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
-use model::{Alert, Event, Happening, Route};
+use model::{Alert, Event, Happening, Route, Timestamp};
 use node::Note;
 
 use crate::metrics::Metrics;
+use crate::refusals::{Refusals, Silenced};
 
 /// Logs and counts a note. `peer` is where the connection it is about comes from.
-pub(crate) fn note(note: &Note, peer: Option<IpAddr>, metrics: &Metrics) {
+pub(crate) fn note(note: &Note, at: Timestamp, peer: Option<IpAddr>, metrics: &Metrics, refusals: &mut Refusals) {
+    let from = peer;
     let peer = peer.map(tracing::field::display);
     match note {
         Note::NoDoor { route } => {
@@ -16,6 +18,9 @@ pub(crate) fn note(note: &Note, peer: Option<IpAddr>, metrics: &Metrics) {
         }
         Note::LoginRefused { route, dialect, role, subject, denied } => {
             metrics.login_refused(*dialect, *denied);
+            if !refusals.may_be_told(at, from) {
+                return;
+            }
             tracing::warn!(
                 core = route.core,
                 slot = route.slot,
@@ -44,9 +49,19 @@ pub(crate) fn note(note: &Note, peer: Option<IpAddr>, metrics: &Metrics) {
         Note::CommitFailed { partition, error } => {
             tracing::error!(partition = partition.0, %error, "commit failed, partition is loaded again");
         }
+        Note::RowDamaged { partition, cause } => {
+            tracing::error!(partition = partition.0, %cause, "a stored operation cannot be read, whoever asked for it is sent away");
+        }
         Note::LoadFailed { partition, cause } => {
             tracing::error!(partition = partition.0, %cause, "partition could not be loaded, trying again");
         }
+    }
+}
+
+/// Logs how many refused logins had no line of their own.
+pub(crate) fn silenced(silenced: &[Silenced]) {
+    for Silenced { peer, count } in silenced {
+        tracing::warn!(peer = peer.map(tracing::field::display), count, "more logins refused within a second");
     }
 }
 

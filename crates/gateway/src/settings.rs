@@ -66,7 +66,7 @@ model::settings! {
         pub drain_pause: Duration = Duration::from_secs(1), 0..=600_000, Choice;
         /// How long a drain may take before what is left is cut.
         pub drain_time: Duration = Duration::from_secs(8), 100..=600_000, Choice;
-        /// How long ended operations that took no money are kept; an id used within it is still a duplicate.
+        /// How long ended operations that took no money are kept, and devices that do not come back; an id used within it is still a duplicate.
         pub history_time: Duration = Duration::from_secs(400 * 86_400), 86_400_000..=3_153_600_000_000, Choice;
         /// Listen without TLS on other than loopback addresses: only behind a proxy that ends TLS.
         pub allow_plaintext_behind_proxy: bool = false, 0..=0, Choice;

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{Commit, CommitError, GroupId, OperationRow, Partition, RequestKey, Timestamp};
-use node::Directory;
+use node::{Directory, Unread};
 use store::{Horizon, Sqlite, Store, StoreError};
 
 use crate::inbox::Letter;
@@ -75,8 +75,16 @@ pub(crate) struct Question {
 
 impl Question {
     /// The letter that answers it.
-    pub(crate) fn answer(&self, row: Result<Option<OperationRow>, Arc<str>>) -> Letter {
-        Letter::Earlier { ticket: self.ticket, partition: self.partition, row: row.map(|row| row.map(Box::new)) }
+    pub(crate) fn answer(&self, row: Result<Option<OperationRow>, StoreError>) -> Letter {
+        let row = row.map(|row| row.map(Box::new)).map_err(|error| match error {
+            StoreError::Corrupt(_) => Unread::Damaged(told(&error)),
+            StoreError::Exists(_)
+            | StoreError::Locked(_)
+            | StoreError::Sealed(_)
+            | StoreError::Foreign(_)
+            | StoreError::Unavailable(_) => Unread::Unavailable(told(&error)),
+        });
+        Letter::Earlier { ticket: self.ticket, partition: self.partition, row }
     }
 }
 
@@ -164,7 +172,7 @@ impl Desks {
             let house = Arc::clone(house);
             let run = move || {
                 while let Ok(Job::Earlier { core, question }) = jobs.recv() {
-                    let row = read(&question.group, &question.key).map_err(|error| told(&error));
+                    let row = read(&question.group, &question.key);
                     house.inboxes[usize::from(core)].deliver_one(question.answer(row));
                 }
             };
@@ -275,7 +283,7 @@ impl Writer {
             match job {
                 Job::Load { core, partitions } => self.load(core, partitions),
                 Job::Earlier { core, question } => {
-                    let row = self.store.earlier(&question.group, &question.key).map_err(|error| told(&error));
+                    let row = self.store.earlier(&question.group, &question.key);
                     self.house.inboxes[usize::from(core)].deliver_one(question.answer(row));
                 }
                 Job::Refresh { done } => {
@@ -315,7 +323,8 @@ impl Writer {
 
     fn load(&mut self, core: u8, partitions: Vec<Partition>) {
         let now = self.house.clock.now().at;
-        let horizon = Horizon { ended: now.before(node::REMEMBER), seen: now.before(node::LISTED) };
+        let horizon =
+            Horizon { ended: now.before(node::REMEMBER), seen: now.before(node::LISTED), devices: node::LISTED_MOST };
         let inbox = &self.house.inboxes[usize::from(core)];
         match self.store.load(&partitions, horizon) {
             Ok(loaded) => {
@@ -342,7 +351,7 @@ impl Writer {
         match self.store.forget(before, FORGET_MOST) {
             Ok(forgotten) => self.forget_at = if forgotten == FORGET_MOST { now } else { now + FORGET_EVERY },
             Err(error) => {
-                tracing::warn!(cause = %told(&error), "old operations cannot be forgotten");
+                tracing::warn!(cause = %told(&error), "old operations and devices cannot be forgotten");
                 self.forget_at = now + FORGET_EVERY;
             }
         }

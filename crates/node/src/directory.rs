@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::{
-    Credential, CredentialId, CredentialKind, Denied, Dialect, Digest, Partition, Principal, Proof, Role, Secret,
-    Timestamp, Wall,
+    Credential, CredentialId, CredentialKind, Denied, Dialect, Digest, Partition, Principal, Proof, Role, Secret, Wall,
 };
 
 /// Every credential of the store as it was at one moment. Shared by all cores, replaced as a whole.
@@ -131,48 +129,5 @@ impl Directory {
             .filter_map(|entry| entry.expires_at)
             .filter(|end| *end > wall)
             .min()
-    }
-}
-
-/// Holds off whoever guesses: counts failed logins per address and per name.
-#[derive(Debug, Default)]
-pub struct Throttle {
-    failures: BTreeMap<Box<str>, (u32, Timestamp)>,
-}
-
-impl Throttle {
-    /// Failures within the span before the guesser waits.
-    pub const FREE: u32 = 10;
-    /// After so long without a failure all is forgiven.
-    pub const SPAN: Duration = Duration::from_secs(60);
-    /// Names remembered at most; beyond it the oldest are forgiven.
-    pub const MOST: usize = 10_000;
-
-    /// How long this address or name still has to wait; none when it may try.
-    #[must_use]
-    pub fn wait(&self, at: Timestamp, who: &str) -> Option<Duration> {
-        let (count, last) = self.failures.get(who)?;
-        let until = last.after(Self::SPAN);
-        (*count >= Self::FREE && until > at).then(|| until.since(at))
-    }
-
-    /// Notes a failure.
-    pub fn failed(&mut self, at: Timestamp, who: &str) {
-        if self.failures.len() >= Self::MOST && !self.failures.contains_key(who) {
-            self.failures.retain(|_, (_, last)| last.after(Self::SPAN) > at);
-            if self.failures.len() >= Self::MOST {
-                self.failures.pop_first();
-            }
-        }
-        let entry = self.failures.entry(who.into()).or_insert((0, at));
-        if entry.1.after(Self::SPAN) <= at {
-            entry.0 = 0;
-        }
-        *entry = (entry.0.saturating_add(1), at);
-    }
-
-    /// Forgives: the right secret came.
-    pub fn succeeded(&mut self, who: &str) {
-        self.failures.remove(who);
     }
 }

@@ -14,7 +14,7 @@ use model::{
     Route, Settle, Settled, Tell, Timestamp, Write,
 };
 
-use crate::port::{Note, Output};
+use crate::port::{Note, Output, Unread};
 
 /// Writes in one batch; while that many gather behind a batch in flight, the partition takes no asks.
 pub const WRITES_PER_BATCH: usize = 256;
@@ -25,6 +25,8 @@ pub const LAZY_WRITES: Duration = Duration::from_secs(1);
 pub const REMEMBER: Duration = Duration::from_secs(300);
 /// After a start, devices seen within this time are loaded.
 pub const LISTED: Duration = engine::bounds::DEVICE_LISTED;
+/// And of those so many of each group, the ones seen last.
+pub const LISTED_MOST: usize = engine::bounds::DEVICES_LISTED;
 
 /// What a partition says once it may be said.
 #[derive(Debug)]
@@ -169,22 +171,25 @@ impl Home {
         }
     }
 
-    /// The stored row an ask waited for.
-    pub(crate) fn earlier(
-        &mut self,
-        step: &mut Step<'_>,
-        ticket: u64,
-        row: Result<Option<Box<OperationRow>>, Arc<str>>,
-    ) {
+    /// The stored row an ask waited for. Where that one is damaged, reading everything again would not mend it: only the
+    /// session that asked is sent away.
+    pub(crate) fn earlier(&mut self, step: &mut Step<'_>, ticket: u64, row: Result<Option<Box<OperationRow>>, Unread>) {
         let Some(from) = self.tickets.remove(&ticket) else { return };
         let row = match row {
-            Ok(row) => row,
-            Err(cause) => return self.fail(step, CommitError::Unavailable(cause)),
+            Ok(row) => Some(row),
+            Err(Unread::Damaged(cause)) => {
+                step.out.push(Output::Note(Note::RowDamaged { partition: self.id, cause }));
+                step.said.push_back(Said::Tell { to: from, ask: None, tell: Tell::Reloaded });
+                None
+            }
+            Err(Unread::Unavailable(cause)) => return self.fail(step, CommitError::Unavailable(cause)),
         };
         let Some(line) = self.lines.get_mut(&from) else { return };
         let Some(Waiting { id, ask, .. }) = line.pop_front() else { return };
         let rest = self.lines.remove(&from).unwrap_or_default();
-        self.turn(step, engine::Input::Ask { from, id, ask, earlier: row });
+        if let Some(earlier) = row {
+            self.turn(step, engine::Input::Ask { from, id, ask, earlier });
+        }
         self.take_all(step, from, rest);
         while let Some(from) = self.next_to_admit() {
             let line = self.lines.remove(&from).unwrap_or_default();

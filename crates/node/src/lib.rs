@@ -11,12 +11,14 @@ mod port;
 mod refusal;
 mod slot;
 mod slots;
+mod throttle;
 
-pub use directory::{Directory, Presented, Throttle};
+pub use directory::{Directory, Presented};
 pub use farewell::Spread;
-pub use home::{LAZY_WRITES, LISTED, REMEMBER, WRITES_PER_BATCH};
-pub use port::{Ending, Input, Mail, Note, Output, Wire};
+pub use home::{LAZY_WRITES, LISTED, LISTED_MOST, REMEMBER, WRITES_PER_BATCH};
+pub use port::{Ending, Input, Mail, Note, Output, Unread, Wire};
 pub use slot::{LINE_BYTES, LINE_FRAMES};
+pub use throttle::Throttle;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,8 +26,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Ask, AskId, Call, CallId, Denied, Digest, Done, Frame, Now, OperationId, Partition, Reason, Request, Response, Route, Tell,
-    Timestamp,
+    Ask, AskId, Call, CallId, Denied, Digest, Done, Frame, Now, OperationId, Partition, Reason, Request, Response,
+    Route, Tell, Timestamp,
 };
 
 use dialects::{Session, Way};
@@ -307,18 +309,18 @@ impl Node {
         dialect: model::Dialect,
         presented: &Presented<'_>,
     ) -> Result<Arc<model::Principal>, Denied> {
-        let peer = self.slots.get(slot).map(|slot| slot.peer);
+        let Some(peer) = self.slots.get(slot).map(|slot| slot.peer) else { return Err(Denied::Unknown) };
         // Thirty tills may stand behind one address: where nobody names itself, each key is counted by itself.
         let key = || presented.secret.digest().0[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         let name = presented.subject.map_or_else(key, ToOwned::to_owned);
-        let who = format!("{peer:?} {dialect} {name}");
-        if let Some(wait) = self.throttle.wait(now.at, &who) {
+        let who = format!("{peer} {dialect} {name}");
+        if let Some(wait) = self.throttle.wait(now.at, peer, &who) {
             return Err(Denied::Throttled(wait));
         }
         let result = self.directory.authenticate(now.wall, dialect, presented);
         match &result {
             Ok(_) => self.throttle.succeeded(&who),
-            Err(_) => self.throttle.failed(now.at, &who),
+            Err(_) => self.throttle.failed(now.at, peer, &who),
         }
         result
     }

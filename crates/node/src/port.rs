@@ -79,7 +79,7 @@ pub enum Input<'a> {
         /// Whose question it was.
         partition: Partition,
         /// The newest operation under that key, if there is one.
-        row: Result<Option<Box<OperationRow>>, Arc<str>>,
+        row: Result<Option<Box<OperationRow>>, Unread>,
     },
     /// A partition was loaded, or could not be and will be asked for again after a pause.
     Loaded {
@@ -97,6 +97,15 @@ pub enum Input<'a> {
         /// When, and when they should come back.
         spread: Spread,
     },
+}
+
+/// Why a stored row could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// This one does not hold what was written; others may be as they were.
+    Damaged(Arc<str>),
+    /// The store itself is not there.
+    Unavailable(Arc<str>),
 }
 
 /// How a connection ended, as the shell saw it.
@@ -272,6 +281,13 @@ pub enum Note {
         partition: Partition,
         /// Why.
         error: CommitError,
+    },
+    /// A stored row does not hold what was written; whoever asked for it is sent away.
+    RowDamaged {
+        /// In which partition.
+        partition: Partition,
+        /// Where, never what.
+        cause: Arc<str>,
     },
     /// A partition could not be loaded yet.
     LoadFailed {

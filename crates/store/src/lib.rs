@@ -33,13 +33,15 @@ pub struct Horizon {
     pub ended: Timestamp,
     /// Devices seen at or after this are loaded.
     pub seen: Timestamp,
+    /// And of those so many of each group, the ones seen last.
+    pub devices: usize,
 }
 
 impl Horizon {
-    /// The same for operations and devices.
+    /// The same for operations and devices, and however many of these.
     #[must_use]
     pub const fn at(at: Timestamp) -> Self {
-        Self { ended: at, seen: at }
+        Self { ended: at, seen: at, devices: usize::MAX }
     }
 }
 
@@ -110,8 +112,9 @@ pub trait Store: Send {
     fn member(&self, network: &NetworkId, id: &MemberId) -> Result<Option<Member>, StoreError>;
 
     /// Forgets operations that ended before then, took no money, are owed to nobody and are not made good for right now,
-    /// oldest first, with what came after their outcome; at most `most`, and says how many. What took money is kept for
-    /// good, and what made good for an operation as long as that: so nobody makes good for it twice.
+    /// oldest first, with what came after their outcome; then devices that were seen last before then, oldest first. At
+    /// most `most` of both together, and says how many. What took money is kept for good, and what made good for an
+    /// operation as long as that: so nobody makes good for it twice.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -237,7 +240,9 @@ pub enum StoreError {
     Sealed(String),
     /// The data is from a newer version, or was made with another partition function.
     Foreign(String),
-    /// The place itself failed: disk, permissions, corruption.
+    /// A row does not hold what was written, so that reading it again does not help; says where, never what.
+    Corrupt(Arc<str>),
+    /// The place itself failed: disk, permissions.
     Unavailable(Arc<str>),
 }
 
@@ -245,6 +250,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exists(what) | Self::Locked(what) | Self::Sealed(what) | Self::Foreign(what) => f.write_str(what),
+            Self::Corrupt(cause) => write!(f, "the store is damaged: {cause}"),
             Self::Unavailable(cause) => write!(f, "the store is not available: {cause}"),
         }
     }

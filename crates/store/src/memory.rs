@@ -1,6 +1,7 @@
 //! Everything in memory, for stories and tests: the same answers as SQLite, gone with the process.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +31,11 @@ impl Memory {
         self.state().fail_next_commit = true;
     }
 
+    /// Makes what was asked for under a key a row that cannot be read.
+    pub fn damage(&self, key: RequestKey) {
+        self.state().damaged.insert(key);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,6 +50,7 @@ impl std::fmt::Debug for Memory {
 #[derive(Default)]
 struct State {
     fail_next_commit: bool,
+    damaged: BTreeSet<RequestKey>,
     fences: BTreeMap<Partition, Fence>,
     operations: Table<OperationId, OperationRow>,
     /// What was asked for under a key.
@@ -117,6 +124,9 @@ impl Store for Memory {
 
     fn earlier(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
         let state = self.state();
+        if state.damaged.contains(key) {
+            return Err(StoreError::Corrupt(Arc::from("a row was damaged")));
+        }
         let under = |id| (group.clone(), key.clone(), OperationId::from_number(id));
         let newest = state.asked.rows.range(under(0)..=under(u64::MAX)).next_back();
         Ok(newest.and_then(|((.., id), ())| state.operations.rows.get(id)).map(|row| state.whole(row)))
@@ -246,7 +256,6 @@ impl State {
                 && (row.outcome.as_ref().is_none_or(|(_, at)| *at >= horizon.ended)
                     || self.mail.rows.contains_key(&row.id))
         };
-        let seen = |row: &&DeviceRow| row.last_seen_at >= horizon.seen && Partition::of(&row.group) == partition;
         let mut mail: Vec<&(u64, MailRow)> =
             self.mail.rows.values().filter(|(_, row)| row.operation.partition() == partition).collect();
         mail.sort_by_key(|(place, _)| *place);
@@ -256,8 +265,19 @@ impl State {
             newest: self.operations.rows.keys().next_back().copied(),
             operations: self.operations.rows.values().filter(wanted).map(|row| self.whole(row)).collect(),
             mail: mail.into_iter().map(|(_, row)| row.clone()).collect(),
-            devices: self.devices.rows.values().filter(seen).cloned().collect(),
+            devices: self.devices_since(partition, horizon),
         }
+    }
+
+    fn devices_since(&self, partition: Partition, horizon: Horizon) -> Vec<DeviceRow> {
+        let seen = |row: &&DeviceRow| row.last_seen_at >= horizon.seen && Partition::of(&row.group) == partition;
+        let mut newest: Vec<&DeviceRow> = self.devices.rows.values().filter(seen).collect();
+        newest.sort_by_key(|row| (&row.group, Reverse(row.last_seen_at), &row.device));
+        let groups = newest.chunk_by(|one, next| one.group == next.group);
+        let mut devices: Vec<DeviceRow> =
+            groups.flat_map(|group| group.iter().take(horizon.devices)).map(|row| (*row).clone()).collect();
+        devices.sort_by(|one, other| (&one.group, &one.device).cmp(&(&other.group, &other.device)));
+        devices
     }
 
     /// A row with what came after it.
@@ -425,6 +445,17 @@ impl State {
                 Some(about) => self.about.rows.remove(&(about, *id)),
                 None => self.asked.rows.remove(&(row.group, row.key, *id)),
             };
+        }
+        old.len() + self.forget_devices(before, most - old.len())
+    }
+
+    fn forget_devices(&mut self, before: Timestamp, most: usize) -> usize {
+        let rows = self.devices.rows.iter().filter(|(_, row)| row.last_seen_at < before);
+        let mut old: Vec<_> = rows.map(|(key, row)| (row.last_seen_at, key.clone())).collect();
+        old.sort_unstable();
+        old.truncate(most);
+        for (_, key) in &old {
+            self.devices.rows.remove(key);
         }
         old.len()
     }

@@ -58,8 +58,10 @@ pub(crate) fn attach_or_make(configuration: &Configuration) -> anyhow::Result<Sq
 pub(crate) fn explain(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Locked(text) => Ended::with(Exit::InUse, text),
-        StoreError::Exists(_) | StoreError::Sealed(_) | StoreError::Foreign(_) | StoreError::Unavailable(_) => {
-            error.into()
-        }
+        StoreError::Exists(_)
+        | StoreError::Sealed(_)
+        | StoreError::Foreign(_)
+        | StoreError::Corrupt(_)
+        | StoreError::Unavailable(_) => error.into(),
     }
 }

@@ -12,7 +12,7 @@ use model::{
     Commit, CommitError, CredentialId, Event, Frame, GroupId, Now, Partition, Reason, Request, RequestKey, Route,
     Timestamp, Wall,
 };
-use node::{Directory, Ending, Input, Mail, Node, Note, Output, Wire};
+use node::{Directory, Ending, Input, Mail, Node, Note, Output, Unread, Wire};
 use store::{Horizon, Store, StoreError};
 
 use crate::connection::{Connection, Took};
@@ -458,12 +458,18 @@ impl World {
             }
             Work::Earlier { partition, ticket, group, key } => {
                 let row = self.store.earlier(&group, &key).map(|row| row.map(Box::new));
-                let row = row.map_err(|error| format!("{error:?}").into());
+                let row = row.map_err(|error| match error {
+                    StoreError::Corrupt(cause) => Unread::Damaged(cause),
+                    other => Unread::Unavailable(format!("{other:?}").into()),
+                });
                 self.handle(core, Input::Earlier { ticket, partition, row });
             }
             Work::Load(partition) => {
-                let horizon =
-                    Horizon { ended: self.now.at.before(node::REMEMBER), seen: self.now.at.before(node::LISTED) };
+                let horizon = Horizon {
+                    ended: self.now.at.before(node::REMEMBER),
+                    seen: self.now.at.before(node::LISTED),
+                    devices: node::LISTED_MOST,
+                };
                 let loaded = if self.failing_loads > 0 {
                     self.failing_loads -= 1;
                     Err("told to fail".into())

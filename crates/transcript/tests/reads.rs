@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use model::Request;
+use model::{Request, RequestKey};
 use transcript::world::{Hearing, Sent, Shown, Sight, Socket, World};
 
 const GIVEN: &str = "\
@@ -13,6 +13,10 @@ const GIVEN: &str = "\
 ";
 
 fn open(world: &mut World) -> Socket {
+    open_as(world, "ven_1", "sk_1")
+}
+
+fn open_as(world: &mut World, vendor: &str, key: &str) -> Socket {
     let request = Request {
         method: "GET".into(),
         path: "/ws/vendor".into(),
@@ -23,7 +27,7 @@ fn open(world: &mut World) -> Socket {
         certificate: None,
     };
     let socket = world.open(0, &request, Hearing::Hears);
-    say(world, socket, r#"{"type":"authenticate","vendor_id":"ven_1","api_key":"sk_1"}"#);
+    say(world, socket, &format!(r#"{{"type":"authenticate","vendor_id":"{vendor}","api_key":"{key}"}}"#));
     socket
 }
 
@@ -69,4 +73,33 @@ fn what_was_asked_before_a_takeover_is_taken_before_it() {
         }
         assert_eq!(world.take_broken(), Vec::<String>::new());
     }
+}
+
+/// One vendor asks again and again under an id whose stored row is damaged: it is sent away each time, and the others of
+/// its partition notice nothing.
+#[test]
+fn a_damaged_row_sends_away_only_who_asks_for_it() {
+    let given = format!("{GIVEN}= other boop requester vendor_id=ven_2 key=sk_2 group=ven_1\n");
+    let story = transcript::parse("reads", &given).unwrap();
+    let store = store::memory::Memory::new();
+    store.damage(RequestKey::parse("c1").unwrap());
+    let mut world = transcript::stage(&story, 1, Box::new(store)).unwrap();
+    let other = open_as(&mut world, "ven_2", "sk_2");
+    for _ in 0..3 {
+        let asking = open(&mut world);
+        drop(world.take_seen());
+        say(&mut world, asking, r#"{"type":"create_context","context_id":"c1","requirements":{"type":"entrance"}}"#);
+        let seen = world.take_seen();
+        let closed = |of| {
+            seen.iter().any(|seen| matches!(&seen.sight, Sight::Wire(socket, Shown::Close { .. }) if *socket == of))
+        };
+        assert!(closed(asking) && !closed(other), "{seen:?}");
+        let damaged = |sight: &Sight| matches!(sight, Sight::Note(node::Note::RowDamaged { .. }));
+        assert!(seen.iter().any(|seen| damaged(&seen.sight)), "{seen:?}");
+    }
+    say(&mut world, other, r#"{"type":"create_context","context_id":"c2","requirements":{"type":"entrance"}}"#);
+    say(&mut world, other, r#"{"type":"cancel_context","context_id":"c2"}"#);
+    let told = texts(&mut world, other);
+    assert!(told.iter().any(|told| told.contains("auth_result")), "{told:?}");
+    assert_eq!(world.take_broken(), Vec::<String>::new());
 }

@@ -84,6 +84,8 @@ on_both! {
         what_is_made_good_is_forgotten_after_that_has_ended_and_before_it
         devices_remember_when_they_were_last_seen
         a_new_owner_knows_the_devices_that_were_seen_lately
+        a_new_owner_knows_so_many_devices_of_a_group_those_seen_last
+        devices_not_seen_for_long_are_forgotten_after_old_operations
         more_writes_than_a_transaction_holds_are_answered_in_order;
     settles:
         a_payment_is_outcome_debit_and_mail_together

@@ -453,6 +453,38 @@ pub(crate) fn a_new_owner_knows_the_devices_that_were_seen_lately(place: &impl P
     assert_eq!(devices, [vec![device(2, "b", 7)], vec![], vec![device(1, "a", 9), device(1, "b", 5)]]);
 }
 
+pub(crate) fn a_new_owner_knows_so_many_devices_of_a_group_those_seen_last(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let seen = |shop, name, seconds| Write::Seen(device(shop, name, seconds));
+    write(&mut *store, 1, fence, vec![seen(1, "c", 8), seen(1, "b", 5), seen(1, "a", 9), seen(1, "d", 5)]);
+    write(&mut *store, 2, fence, vec![seen(2, "z", 2)]);
+    let mut load = |devices| {
+        let horizon = Horizon { devices, ..Horizon::at(at(0)) };
+        let loaded = store.load(&[home(1), home(2)], horizon).unwrap();
+        loaded.into_iter().map(|loaded| loaded.devices).collect::<Vec<_>>()
+    };
+    let other = vec![device(2, "z", 2)];
+    assert_eq!(load(3), [vec![device(1, "a", 9), device(1, "b", 5), device(1, "c", 8)], other.clone()]);
+    assert_eq!(load(1), [vec![device(1, "a", 9)], other]);
+    assert_eq!(load(0), [vec![], vec![]]);
+}
+
+pub(crate) fn devices_not_seen_for_long_are_forgotten_after_old_operations(place: &impl Place) {
+    let mut store = place.open();
+    let fence = own(&mut *store);
+    let seen = |name, seconds| Write::Seen(device(1, name, seconds));
+    write(&mut *store, 1, fence, vec![accepted(1, 0), ended(1, 0, declined("no"))]);
+    write(&mut *store, 1, fence, vec![seen("a", 5), seen("b", 3), seen("c", 4), seen("d", 6)]);
+    assert_eq!(store.forget(at(6), 2), Ok(2), "the operation, and the device that was seen first");
+    assert_eq!(store.operations(None, 9).unwrap(), []);
+    assert_eq!(store.devices(&shop(1)).unwrap(), [device(1, "a", 5), device(1, "c", 4), device(1, "d", 6)]);
+    assert_eq!(store.forget(at(6), 9), Ok(2));
+    assert_eq!(store.forget(at(6), 9), Ok(0));
+    drop(store);
+    assert_eq!(place.open().devices(&shop(1)).unwrap(), [device(1, "d", 6)]);
+}
+
 pub(crate) fn devices_remember_when_they_were_last_seen(place: &impl Place) {
     let mut store = place.open();
     let fence = own(&mut *store);

@@ -55,7 +55,13 @@ impl From<Refusal> for Fault {
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
-        Self::Unavailable(fault.text())
+        match &fault {
+            Fault::Corrupt(_) => Self::Corrupt(fault.text()),
+            Fault::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+                Self::Corrupt(fault.text())
+            }
+            Fault::Sql(_) | Fault::NoLog | Fault::Refused(_) => Self::Unavailable(fault.text()),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::column::{self, get, named};
 use super::fault::Fault;
 use super::operation;
+use crate::Horizon;
 use crate::refusal::Refusal;
 
 /// Puts an outcome at the end of what a partition owes; one that is owed already keeps its place.
@@ -74,20 +75,34 @@ pub(super) fn seen(db: &Connection, device: &DeviceRow) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The devices that had a session since then, by group and name. Read only when somebody starts, so no index keeps their
-/// order; a database cannot tell a group's partition.
-pub(super) fn devices_since(db: &Connection, horizon: Timestamp) -> Result<BTreeMap<Partition, Vec<DeviceRow>>, Fault> {
+/// The devices within a horizon, by group and name. Read only when somebody starts, so no index keeps their order; a
+/// database cannot tell a group's partition.
+pub(super) fn devices_since(db: &Connection, horizon: Horizon) -> Result<BTreeMap<Partition, Vec<DeviceRow>>, Fault> {
     const SQL: &str = "
-        SELECT device, dialect, last_seen_at, group_name FROM devices WHERE last_seen_at >= ?1
+        SELECT device, dialect, last_seen_at, group_name FROM (
+            SELECT *, row_number() OVER (PARTITION BY group_name ORDER BY last_seen_at DESC, device) AS place
+            FROM devices WHERE last_seen_at >= ?1)
+        WHERE place <= ?2
         ORDER BY group_name, device";
     let mut statement = db.prepare_cached(SQL)?;
-    let mut rows = statement.query([column::millis(horizon)])?;
+    let most = i64::try_from(horizon.devices).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![column::millis(horizon.seen), most])?;
     let mut devices: BTreeMap<Partition, Vec<DeviceRow>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let group = named(row, 3, "devices.group_name", |text| GroupId::parse(text).ok())?;
         devices.entry(Partition::of(&group)).or_default().push(device(row, group)?);
     }
     Ok(devices)
+}
+
+/// Forgets devices that were seen last before then. There are few devices, and this is rare: no index keeps their order.
+pub(super) fn forget_devices(db: &Connection, before: Timestamp, most: usize) -> Result<usize, Fault> {
+    const SQL: &str = "
+        DELETE FROM devices WHERE (group_name, device) IN (
+            SELECT group_name, device FROM devices WHERE last_seen_at < ?1
+            ORDER BY last_seen_at, group_name, device LIMIT ?2)";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    Ok(db.prepare_cached(SQL)?.execute(params![column::millis(before), most])?)
 }
 
 /// The devices of a group, by name.

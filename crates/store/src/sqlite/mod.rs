@@ -186,7 +186,7 @@ impl Store for Sqlite {
         let transaction = self.begin()?;
         let mut operations = operation::load(&transaction, partitions, horizon.ended)?;
         let mut mail = mail::load(&transaction, partitions)?;
-        let mut devices = mail::devices_since(&transaction, horizon.seen)?;
+        let mut devices = mail::devices_since(&transaction, horizon)?;
         let newest = operation::newest(&transaction)?;
         let mut loaded = Vec::with_capacity(partitions.len());
         for partition in partitions {
@@ -249,9 +249,10 @@ impl Store for Sqlite {
 
     fn forget(&mut self, before: Timestamp, most: usize) -> Result<usize, StoreError> {
         let transaction = self.begin()?;
-        let forgotten = operation::forget(&transaction, before, most)?;
+        let operations = operation::forget(&transaction, before, most)?;
+        let devices = mail::forget_devices(&transaction, before, most - operations)?;
         transaction.commit().map_err(Fault::Sql)?;
-        Ok(forgotten)
+        Ok(operations + devices)
     }
 
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {

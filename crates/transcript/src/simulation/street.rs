@@ -481,6 +481,9 @@ impl Street {
                         return Err(Failure::new("the surface", cause.to_string()));
                     }
                 }
+                Sight::Note(Note::RowDamaged { cause, .. }) => {
+                    return Err(Failure::new("the surface", cause.to_string()));
+                }
                 Sight::Note(
                     Note::NoDoor { .. } | Note::LoginRefused { .. } | Note::LoggedIn { .. } | Note::Ended { .. },
                 ) => {}
