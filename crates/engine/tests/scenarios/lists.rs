@@ -27,10 +27,7 @@ fn what_a_dialect_shows_of_a_device_is_kept_until_that_is_offline() {
     world.leave("reader");
     world.leave("other");
     let other = "d2 offline e1.3 since +0s active +0s -";
-    then(
-        world.devices("operator"),
-        &[&format!("operator= devices d1 away e1.2 since +0s active +0s lane 7, {other}")],
-    );
+    then(world.devices("operator"), &[&format!("operator= devices d1 away e1.2 since +0s active +0s lane 7, {other}")]);
     world.wait(s(10));
     then(world.devices("operator"), &[&format!("operator= devices d1 offline e1.2 since +0s active +0s -, {other}")]);
 }
@@ -71,6 +68,21 @@ fn after_a_restart_the_devices_of_the_last_day_are_listed() {
     then(world.devices("operator"), &["operator= devices d1 offline stored since +0s active +0s -"]);
     world.wait(s(10));
     then(world.devices("operator"), &["operator= devices "]);
+}
+
+#[test]
+fn a_restart_lists_no_more_devices_than_a_group_may_have() {
+    let mut world = World::new();
+    world.admit("reader", performer("d1"));
+    let row = world.seen.values().next().cloned().expect("it was seen");
+    for number in 0..engine::bounds::DEVICES_LISTED {
+        let device = model::DeviceId::parse(&format!("e{number}")).expect("a good name");
+        world.seen.insert(device.clone(), model::DeviceRow { device, ..row.clone() });
+    }
+    world.restart();
+    world.admit("operator", admin("operator"));
+    let listed = world.devices("operator").concat();
+    assert_eq!(listed.matches(" offline ").count(), engine::bounds::DEVICES_LISTED);
 }
 
 #[test]
