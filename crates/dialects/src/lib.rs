@@ -5,9 +5,11 @@ pub mod ledger;
 pub mod modulus;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{
-    CloseCode, Decision, Dialect, Input, Member, Now, Outbox, Question, Reason, Request, Role, Rules, Timestamp, Window,
+    Announce, CloseCode, Decision, Dialect, EndpointId, Input, Member, Notice, Now, OperationRow, Outbox, Question,
+    Reason, Request, Role, Rules, Secret, Timestamp, Wall, Window,
 };
 
 /// Every dialect's numbers.
@@ -156,6 +158,46 @@ pub fn service(dialect: Dialect) -> Option<Service> {
     match dialect {
         Dialect::Boop => Some(boop::service()),
         Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay => None,
+    }
+}
+
+/// Names of headers with their values.
+pub type Headers = Vec<(&'static str, String)>;
+
+/// How a vendor's webhooks are made.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// After how long without an outcome work is late.
+    pub late_after: Duration,
+    /// What an endpoint is told.
+    pub print: fn(&Announce, &OperationRow, &EndpointId) -> Option<Notice>,
+    /// The headers of one try.
+    pub sign: fn(&Secret, Wall, &[u8]) -> Headers,
+    /// How long one try may take.
+    pub within: Duration,
+    /// How many there are.
+    pub tries: u32,
+    /// Between two of them.
+    pub pause: Duration,
+    /// Whether endpoints may be without TLS and at addresses that are not public.
+    pub anywhere: bool,
+}
+
+/// The webhooks of a dialect; none when it has none.
+#[must_use]
+pub fn hooks(config: &Config, dialect: Dialect) -> Option<Hooks> {
+    match dialect {
+        Dialect::Modulus => Some(modulus::hooks(&config.modulus)),
+        Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay | Dialect::Boop => None,
+    }
+}
+
+/// The webhooks work of that kind is announced by; none when nobody is told of it.
+#[must_use]
+pub fn announces(config: &Config, dialect: Dialect, kind: &str) -> Option<Hooks> {
+    match dialect {
+        Dialect::Modulus if modulus::Kind::parse(kind) == Some(modulus::Kind::PaymentHook) => hooks(config, dialect),
+        Dialect::Modulus | Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay | Dialect::Boop => None,
     }
 }
 

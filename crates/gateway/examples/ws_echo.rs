@@ -63,6 +63,7 @@ impl Machine for Echo {
             | Input::Committed { .. }
             | Input::Earlier { .. }
             | Input::Loaded { .. }
+            | Input::Done { .. }
             | Input::Mail(_)
             | Input::Directory(_)
             | Input::Drain { .. } => {}

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,16 +14,21 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use dialects::{Door, Way};
-use model::{Class, CloseCode, CommitError, Now, Partition, Reason, Request, Route, Timestamp};
+use model::{
+    Call, CallId, Class, CloseCode, CommitError, Done, Now, Partition, Posted, Reason, Request, Route, Secret,
+    Timestamp,
+};
 use node::{Ending, Input, Note, Output, Unread, Wire};
 use tokio::sync::Notify;
 use websocket::{ControlPayload, Message};
+use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Sleep};
 use crate::inbox::{Inbox, Letter};
 use crate::machine::Machine;
 use crate::metrics::{CoreCounters, Metrics};
 use crate::notes;
+use crate::post::Whose;
 use crate::queue::Spares;
 use crate::refusals::Refusals;
 use crate::running::House;
@@ -254,6 +260,7 @@ impl Core {
                     }
                 }
                 Output::Load { partition } => self.loads.borrow_mut().push(partition),
+                Output::Call { route, call, work } => self.call_out(route, call, work),
                 Output::Mail { to, mail } => {
                     if let Some(batch) = self.mail.borrow_mut().get_mut(usize::from(to)) {
                         batch.push(Letter::Mail(mail));
@@ -263,6 +270,29 @@ impl Core {
                 Output::Note(note) => self.note(&note),
             }
         }
+    }
+
+    /// Slow work for a session.
+    fn call_out(&self, route: Route, call: CallId, work: Call) {
+        let done = match work {
+            Call::Endpoints { group, work } => {
+                let job = Job::Endpoints { core: self.number, route, call, group, work };
+                if self.desk.send(job).is_ok() {
+                    return;
+                }
+                Done::Endpoints(None)
+            }
+            Call::Post(post) => {
+                if self.desk.poster().send(Whose::Session { core: self.number, route, call }, post) {
+                    return;
+                }
+                Done::Posted(Posted::Unreachable)
+            }
+            Call::Draw => Done::Drawn(drawn()),
+            // The node answers that itself.
+            Call::Authenticate { .. } => return,
+        };
+        self.inbox().deliver_one(Letter::Done { route, call, done });
     }
 
     /// Logs a note and counts what it says has changed.
@@ -484,6 +514,18 @@ pub(crate) async fn decided(slot: &RefCell<Slot>) -> Decision {
     poll_fn(|context| slot.borrow_mut().poll_decision(context)).await
 }
 
+/// A secret from the system's randomness.
+fn drawn() -> Option<Secret> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).ok()?;
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    for byte in &*bytes {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Some(Secret::new(&text))
+}
+
 fn route_of(input: &Input<'_>) -> Option<Route> {
     match input {
         Input::Open { route, .. }
@@ -497,6 +539,7 @@ fn route_of(input: &Input<'_>) -> Option<Route> {
         | Input::Committed { .. }
         | Input::Earlier { .. }
         | Input::Loaded { .. }
+        | Input::Done { .. }
         | Input::Mail(_)
         | Input::Directory(_)
         | Input::Drain { .. } => None,

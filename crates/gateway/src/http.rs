@@ -447,6 +447,12 @@ pub(crate) fn with(mut response: hyper::Response<Whole>, headers: &[(&str, &str)
 /// A body that is there as a whole.
 pub(crate) struct Whole(Option<Bytes>);
 
+impl Whole {
+    pub(crate) const fn new(bytes: Bytes) -> Self {
+        Self(Some(bytes))
+    }
+}
+
 impl Body for Whole {
     type Data = Bytes;
     type Error = Infallible;

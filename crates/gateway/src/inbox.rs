@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{CommitError, Loaded, OperationRow, Partition, Settled};
+use model::{CallId, CommitError, Done, Loaded, OperationRow, Partition, Route, Settled};
 use node::{Directory, Input, Mail, Spread, Unread};
 use tokio::sync::Notify;
 
@@ -16,6 +16,7 @@ pub(crate) enum Letter {
     Committed { partition: Partition, batch: u64, result: Result<Vec<Settled>, CommitError> },
     Earlier { ticket: u64, partition: Partition, row: Result<Option<Box<OperationRow>>, Unread> },
     Loaded { partition: Partition, loaded: Result<Box<Loaded>, Arc<str>> },
+    Done { route: Route, call: CallId, done: Done },
     Directory(Arc<Directory>),
     Drain { spread: Spread },
     Stop,
@@ -29,6 +30,7 @@ impl Letter {
             Self::Committed { partition, batch, result } => Input::Committed { partition, batch, result },
             Self::Earlier { ticket, partition, row } => Input::Earlier { ticket, partition, row },
             Self::Loaded { partition, loaded } => Input::Loaded { partition, loaded },
+            Self::Done { route, call, done } => Input::Done { route, call, done },
             Self::Directory(directory) => Input::Directory(directory),
             Self::Drain { spread } => Input::Drain { spread },
             Self::Stop => return None,

@@ -27,6 +27,7 @@ mod machine;
 mod metrics;
 mod networks;
 mod notes;
+mod post;
 mod proxied;
 mod queue;
 mod refusals;

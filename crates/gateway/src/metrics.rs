@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use dialects::Way;
-use model::{Denied, Dialect, OutcomeKind, Reason};
+use model::{Denied, Dialect, OutcomeKind, Reason, Tried};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -128,6 +128,7 @@ pub(crate) struct Metrics {
     login_refused: Family<Labels<2>, Counter>,
     operations_accepted: Counter,
     operations_ended: Family<Labels<1>, Counter>,
+    webhooks: Family<Labels<1>, Counter>,
     commits: Family<Labels<1>, Counter>,
     commit_seconds: Histogram,
     commit_batches: Histogram,
@@ -148,6 +149,7 @@ impl Metrics {
             login_refused: Family::default(),
             operations_accepted: Counter::default(),
             operations_ended: Family::default(),
+            webhooks: Family::default(),
             commits: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             commit_batches: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
@@ -177,6 +179,11 @@ impl Metrics {
         registry.register("logins_refused", "Logins refused, by dialect and cause", metrics.login_refused.clone());
         registry.register("operations_accepted", "Operations accepted", metrics.operations_accepted.clone());
         registry.register("operations_ended", "Operations ended, by outcome", metrics.operations_ended.clone());
+        registry.register(
+            "webhooks",
+            "Tries to tell webhook endpoints, by what came of them",
+            metrics.webhooks.clone(),
+        );
         registry.register("commits", "Batches of partitions, by whether they are durable", metrics.commits.clone());
         registry.register("commit_seconds", "Time of one store transaction", metrics.commit_seconds.clone());
         registry.register("commit_batches", "Batches in one store transaction", metrics.commit_batches.clone());
@@ -243,6 +250,15 @@ impl Metrics {
 
     pub(crate) fn operation_ended(&self, how: OutcomeKind) {
         self.operations_ended.get_or_create(&[("how", how.label())]).inc();
+    }
+
+    pub(crate) fn webhook(&self, tried: Tried) {
+        let result = match tried {
+            Tried::Delivered => "delivered",
+            Tried::Again(_) => "again",
+            Tried::GivenUp => "given_up",
+        };
+        self.webhooks.get_or_create(&[("result", result)]).inc();
     }
 
     /// One transaction of the store.

@@ -29,6 +29,8 @@ pub(crate) struct House {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
+    /// Every dialect's numbers, for what goes to webhook endpoints.
+    pub(crate) dialects: Arc<dialects::Config>,
     /// One per core.
     pub(crate) inboxes: Vec<Inbox>,
     pub(crate) version: Box<str>,
@@ -51,6 +53,7 @@ impl House {
             unsettled: (0..cores).map(|_| AtomicBool::new(true)).collect(),
             admission: Admission::new(&settings),
             certificates: None,
+            dialects: Arc::default(),
             settings,
             clock,
             version,

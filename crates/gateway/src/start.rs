@@ -108,7 +108,8 @@ impl Gateway {
     /// # Errors
     /// [`StartError`] says what is wrong and what would be right.
     pub fn start(self, storage: Storage, plan: Plan) -> Result<Running, StartError> {
-        self.start_with(storage, move |birth, out| Box::new(plan.node(birth, out)))
+        let dialects = Arc::clone(&plan.dialects);
+        self.begin(storage, dialects, move |birth, out| Box::new(plan.node(birth, out)))
     }
 
     /// Starts it with other machines than nodes, such as an echo.
@@ -120,8 +121,18 @@ impl Gateway {
         storage: Storage,
         make: impl Fn(Birth, &mut Vec<Output>) -> Box<dyn Machine> + Send + Sync + 'static,
     ) -> Result<Running, StartError> {
+        self.begin(storage, Arc::default(), make)
+    }
+
+    fn begin(
+        self,
+        storage: Storage,
+        dialects: Arc<dialects::Config>,
+        make: impl Fn(Birth, &mut Vec<Output>) -> Box<dyn Machine> + Send + Sync + 'static,
+    ) -> Result<Running, StartError> {
         self.check()?;
         let mut house = House::new(self.settings, self.clock, self.version);
+        house.dialects = dialects;
         if self.listen.iter().any(|listen| listen.speaks == Speaks::Tls) {
             house.certificates = Some(Certificates::load(&self.tls)?);
         }

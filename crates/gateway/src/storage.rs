@@ -8,11 +8,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use model::{Commit, CommitError, GroupId, OperationRow, Partition, RequestKey, Timestamp};
-use node::{Directory, Unread};
+use model::{
+    CallId, Commit, CommitError, Done, EndpointWork, GroupId, OperationRow, Partition, Posted, RequestKey, Route,
+    Timestamp, Tried,
+};
+use node::{Carried, Courier, DELIVERIES_PER_ENDPOINT, Directory, Unread};
 use store::{Horizon, Sqlite, Store, StoreError};
 
 use crate::inbox::Letter;
+use crate::post::{Errands, Poster, Whose};
 use crate::running::House;
 
 /// Writes and decisions gathered into one transaction at most.
@@ -24,6 +28,9 @@ const CREDENTIALS_EVERY: Duration = Duration::from_millis(300);
 /// How often old history is looked for, and how much of it goes at once.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 const FORGET_MOST: usize = 256;
+
+/// How often it is looked whether something is due for webhook endpoints, when nothing else says so.
+const DELIVERIES_EVERY: Duration = Duration::from_secs(1);
 
 /// The pause before a partition that could not be loaded is tried again.
 pub const LOAD_AGAIN: Duration = Duration::from_secs(1);
@@ -102,6 +109,19 @@ pub(crate) enum Job {
         core: u8,
         partitions: Vec<Partition>,
     },
+    /// Look at or change a group's webhook endpoints.
+    Endpoints {
+        core: u8,
+        route: Route,
+        call: CallId,
+        group: GroupId,
+        work: EndpointWork,
+    },
+    /// A webhook endpoint was told something, or was not.
+    Posted {
+        place: u64,
+        posted: Posted,
+    },
     /// Look at the credentials now; answered when every core has been told.
     Refresh {
         done: SyncSender<Result<(), Arc<str>>>,
@@ -115,9 +135,15 @@ pub(crate) enum Job {
 pub(crate) struct StoreDesk {
     writer: Sender<Job>,
     reader: Option<Sender<Job>>,
+    poster: Poster,
 }
 
 impl StoreDesk {
+    /// Where calls of our own are handed in.
+    pub(crate) const fn poster(&self) -> &Poster {
+        &self.poster
+    }
+
     /// Hands a job to the writer. What may wait is bounded by the senders: one batch in flight per partition.
     pub(crate) fn send(&self, job: Job) -> Result<(), Arc<str>> {
         self.writer.send(job).map_err(|_| ENDED.into())
@@ -135,6 +161,7 @@ impl StoreDesk {
             let _ = reader.send(Job::Stop);
         }
         let _ = self.writer.send(Job::Stop);
+        self.poster.stop();
     }
 }
 
@@ -143,6 +170,7 @@ pub(crate) struct Desks {
     pub(crate) desk: StoreDesk,
     writer: Receiver<Job>,
     reader: Option<Receiver<Job>>,
+    errands: Errands,
 }
 
 impl Desks {
@@ -154,7 +182,8 @@ impl Desks {
         } else {
             (None, None)
         };
-        Self { desk: StoreDesk { writer: to_writer, reader: to_reader }, writer, reader }
+        let (poster, errands) = Poster::new();
+        Self { desk: StoreDesk { writer: to_writer, reader: to_reader, poster }, writer, reader, errands }
     }
 
     /// Starts the threads. `version` is that of the credentials the cores start with.
@@ -165,7 +194,10 @@ impl Desks {
         house: &Arc<House>,
     ) -> Result<Vec<JoinHandle<()>>, std::io::Error> {
         let mut threads = Vec::new();
-        let writer = Writer::new(storage.store, version, house);
+        let writer = Writer::new(storage.store, version, house, &self.desk);
+        let (posts, desk, errands) = (Arc::clone(house), self.desk, self.errands);
+        let post = move || crate::post::run(errands, &posts, &desk);
+        threads.push(std::thread::Builder::new().name("webhooks".to_owned()).spawn(post)?);
         let jobs = self.writer;
         threads.push(std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&jobs))?);
         if let (Some(mut read), Some(jobs)) = (storage.reader, self.reader) {
@@ -183,7 +215,7 @@ impl Desks {
 
     /// A writer without a thread, and the jobs that whoever keeps it hands it; it reads too.
     pub(crate) fn indoors(self, store: Box<dyn Store>, version: u64, house: &Arc<House>) -> (Writer, Receiver<Job>) {
-        (Writer::new(store, version, house), self.writer)
+        (Writer::new(store, version, house, &self.desk), self.writer)
     }
 }
 
@@ -203,11 +235,19 @@ pub(crate) struct Writer {
     forget_at: Instant,
     /// The last look failed, and that was said.
     blind: bool,
+    courier: Courier,
+    poster: Poster,
+    /// Something may be due for webhook endpoints.
+    stirred: bool,
+    /// When to look for that otherwise.
+    carry_at: Instant,
+    /// The last look failed, and that was said.
+    stuck: bool,
     house: Arc<House>,
 }
 
 impl Writer {
-    fn new(store: Box<dyn Store>, version: u64, house: &Arc<House>) -> Self {
+    fn new(store: Box<dyn Store>, version: u64, house: &Arc<House>, desk: &StoreDesk) -> Self {
         Self {
             store,
             version,
@@ -215,6 +255,11 @@ impl Writer {
             look_at: Instant::now() + CREDENTIALS_EVERY,
             forget_at: Instant::now(),
             blind: false,
+            courier: Courier::new(Arc::clone(&house.dialects)),
+            poster: desk.poster.clone(),
+            stirred: true,
+            carry_at: Instant::now(),
+            stuck: false,
             house: Arc::clone(house),
         }
     }
@@ -239,6 +284,52 @@ impl Writer {
             }
             if now >= self.forget_at {
                 self.forget(now);
+            }
+            if self.stirred || now >= self.carry_at {
+                self.carry(now);
+            }
+        }
+    }
+
+    /// Sends out what is due for webhook endpoints.
+    fn carry(&mut self, now: Instant) {
+        self.carry_at = now + DELIVERIES_EVERY;
+        self.stirred = false;
+        if self.poster.is_closed() {
+            return;
+        }
+        let clock = self.house.clock.now();
+        match self.store.deliveries(clock.at, self.courier.busy(), DELIVERIES_PER_ENDPOINT) {
+            Ok(due) => {
+                self.stuck = false;
+                for (place, post) in self.courier.take(clock, due) {
+                    // What is not sent is still in the store at the next start.
+                    let _ = self.poster.send(Whose::Courier { place }, Box::new(post));
+                }
+            }
+            Err(_) if self.stuck => {}
+            Err(error) => {
+                self.stuck = true;
+                tracing::error!(cause = %told(&error), "what webhook endpoints are to be told cannot be read");
+            }
+        }
+    }
+
+    /// Writes down what came of a try.
+    fn posted(&mut self, place: u64, posted: Posted) {
+        let Some(carried) = self.courier.answered(self.house.clock.now(), place, posted) else { return };
+        let Carried { tried, endpoint, event, operation, tries, .. } = carried;
+        match self.store.delivery_tried(place, tried) {
+            Ok(()) => self.stirred = true,
+            // It is due still, and goes out again at the next look.
+            Err(error) => tracing::warn!(cause = %told(&error), "what came of a webhook cannot be written down"),
+        }
+        self.house.metrics.webhook(tried);
+        match tried {
+            Tried::Delivered => tracing::debug!(%endpoint, %event, %operation, tries, "webhook delivered"),
+            Tried::Again(_) => tracing::info!(%endpoint, %event, %operation, tries, %posted, "webhook not taken"),
+            Tried::GivenUp => {
+                tracing::warn!(%endpoint, %event, %operation, tries, %posted, "webhook given up, it is kept");
             }
         }
     }
@@ -268,6 +359,7 @@ impl Writer {
         for job in jobs {
             match job {
                 Job::Commit { core, commit } => {
+                    self.stirred |= !commit.announces.is_empty();
                     writes += commit.writes.len() + commit.settles.len();
                     cores.push(core);
                     commits.push(commit);
@@ -291,6 +383,16 @@ impl Writer {
                     // Whoever asked may have gone; nothing hangs on it.
                     let _ = done.send(looked);
                 }
+                Job::Endpoints { core, route, call, group, work } => {
+                    let done = self.store.endpoints(&group, &work);
+                    if let Err(error) = &done {
+                        tracing::warn!(%group, cause = %told(error), "webhook endpoints cannot be reached");
+                    }
+                    let done = Done::Endpoints(done.ok());
+                    self.house.inboxes[usize::from(core)].deliver_one(Letter::Done { route, call, done });
+                    self.stirred = true;
+                }
+                Job::Posted { place, posted } => self.posted(place, posted),
                 Job::Stop => return After::Stop,
                 Job::Commit { .. } => {}
             }

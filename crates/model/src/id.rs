@@ -107,6 +107,10 @@ text_id!(
     MemberId
 );
 text_id!(
+    /// A webhook endpoint of a group.
+    EndpointId
+);
+text_id!(
     /// The id a requester chose for a piece of work; unique within its group.
     RequestKey
 );

@@ -6,6 +6,7 @@
 mod ask;
 mod close;
 mod event;
+mod hook;
 mod id;
 mod member;
 mod money;
@@ -24,8 +25,9 @@ mod window;
 pub use ask::{Admit, Answer, Ask, Hears, Submit, Takeover, Verdict, Which};
 pub use close::{CloseCode, Reason};
 pub use event::{Alert, Event, Happening, Position, Presence};
+pub use hook::{Announce, Delivery, Endpoint, EndpointWork, EndpointsDone, Notice, Occasion, Post, Posted, Tried};
 pub use id::{
-    AskId, BadId, CallId, CredentialId, DeviceId, Epoch, Fence, GroupId, MAX_ID_CHARS, MemberId, NetworkId,
+    AskId, BadId, CallId, CredentialId, DeviceId, EndpointId, Epoch, Fence, GroupId, MAX_ID_CHARS, MemberId, NetworkId,
     OperationId, Partition, PrincipalId, RequestKey, Route,
 };
 pub use member::{Attribute, Debit, Decision, Member, Question, Settled, Side};

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::{
-    CredentialId, Decision, DeviceId, Dialect, Digest, Fence, GroupId, Member, NetworkId, Opaque, OperationId, Outcome,
-    OutcomeKind, Partition, Permissions, PrincipalId, Question, RequestKey, Role, Secret, Target, Timestamp, Wall,
+    Announce, CredentialId, Decision, DeviceId, Dialect, Digest, Fence, GroupId, Member, NetworkId, Opaque,
+    OperationId, Outcome, OutcomeKind, Partition, Permissions, PrincipalId, Question, RequestKey, Role, Secret, Target,
+    Timestamp, Wall,
 };
 
 /// One operation as it is stored.
@@ -159,6 +160,8 @@ pub struct Commit {
     pub writes: Vec<Write>,
     /// What is decided after that, in order.
     pub settles: Vec<Settle>,
+    /// What webhook endpoints are to be told of all that. Announcing the same twice changes nothing.
+    pub announces: Vec<Announce>,
 }
 
 /// Why a batch did not become durable.

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Ask, AskId, CallId, CloseCode, Denied, Dialect, Digest, Principal, Reason, Role, Secret, Tell};
+use crate::{
+    Ask, AskId, CallId, CloseCode, Denied, Dialect, Digest, EndpointWork, EndpointsDone, GroupId, Post, Posted,
+    Principal, Reason, Role, Secret, Tell,
+};
 
 /// What goes into a session.
 #[derive(Clone, Debug)]
@@ -129,6 +132,17 @@ pub enum Call {
         /// What only a holder of the signing secret can have made, where the protocol signs.
         proof: Option<Proof>,
     },
+    /// Look at, or change, the webhook endpoints of a group.
+    Endpoints {
+        /// Whose.
+        group: GroupId,
+        /// What is done.
+        work: EndpointWork,
+    },
+    /// Draw a secret nobody can guess: 64 characters of hexadecimal.
+    Draw,
+    /// Make an HTTP call.
+    Post(Box<Post>),
 }
 
 /// A signature: HMAC-SHA256 over a message under the credential's signing secret.
@@ -145,6 +159,12 @@ pub struct Proof {
 pub enum Done {
     /// Who it is, or why not.
     Authenticated(Result<Arc<Principal>, Denied>),
+    /// What came of the work on endpoints; none when the store could not.
+    Endpoints(Option<EndpointsDone>),
+    /// The secret; none when the system gives no randomness.
+    Drawn(Option<Secret>),
+    /// What came of the call.
+    Posted(Posted),
 }
 
 /// An HTTP request as a session or a handler sees it. Its debug output shows method and path only.

@@ -5,13 +5,14 @@
 //! from the store, exactly as after a restart.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Ask, AskId, Commit, CommitError, Dialect, Event, Loaded, Now, OperationId, OperationRow, Partition, Question,
-    Route, Settle, Settled, Tell, Timestamp, Write,
+    Announce, Ask, AskId, Commit, CommitError, Dialect, EndpointId, Event, Loaded, Notice, Now, Occasion, OperationId,
+    OperationRow, Partition, Question, Route, Settle, Settled, Tell, Timestamp, Write,
 };
 
 use crate::port::{Note, Output, Unread};
@@ -88,6 +89,9 @@ struct Live {
     batch: u64,
     writes: Vec<Write>,
     settles: Vec<Settle>,
+    announces: Vec<Announce>,
+    /// Running operations that webhook endpoints are told of.
+    announced: Announced,
     in_flight: Option<InFlight>,
     /// What was said, each with the batch it rests on; in order.
     held: VecDeque<(u64, Said)>,
@@ -142,12 +146,18 @@ impl Home {
     /// The partition starts from what the store had.
     pub(crate) fn loaded(&mut self, step: &mut Step<'_>, loaded: Loaded) {
         let dialects = Arc::clone(step.dialects);
+        let runs = loaded.operations.iter().filter(|row| row.outcome.is_none());
+        let told =
+            |row: &OperationRow| dialects::announces(&dialects, row.dialect, &row.kind).map(|how| Told(how.print));
+        let announced = Announced(runs.filter_map(|row| Some((row.id, told(row)?))).collect());
         let rules = move |dialect: Dialect, kind: &str| dialects::rules(&dialects, dialect, kind);
         self.state = State::Live(Box::new(Live {
             engine: engine::Partition::new(loaded, Arc::new(rules)),
             batch: self.first_batch,
             writes: Vec::new(),
             settles: Vec::new(),
+            announces: Vec::new(),
+            announced,
             in_flight: None,
             held: VecDeque::new(),
             lazy: Vec::new(),
@@ -265,11 +275,12 @@ impl Home {
         let mut writes: Vec<Write> = ready.into_iter().map(|(_, write)| write).collect();
         writes.append(&mut live.writes);
         let settles = std::mem::take(&mut live.settles);
+        let announces = std::mem::take(&mut live.announces);
         live.in_flight =
             Some(InFlight { batch, settles: settles.iter().map(|settle| settle.question.operation).collect() });
         live.batch += 1;
         let fence = live.engine.fence();
-        step.out.push(Output::Commit(Commit { partition: self.id, fence, batch, writes, settles }));
+        step.out.push(Output::Commit(Commit { partition: self.id, fence, batch, writes, settles, announces }));
     }
 
     /// Takes an ask that need not wait for room, or lets it wait in a line.
@@ -320,7 +331,10 @@ impl Home {
                 engine::Output::Tell { to, ask, tell } => said.push(Said::Tell { to, ask, tell }),
                 engine::Output::Event(event) => said.push(Said::Event(event)),
                 engine::Output::Write(write) if write.may_wait() => lazy.push(write),
-                engine::Output::Write(write) => live.writes.push(write),
+                engine::Output::Write(write) => {
+                    live.announces.extend(live.announced.of(step, &write));
+                    live.writes.push(write);
+                }
                 engine::Output::Settle { dialect, question, owed, at } => {
                     live.settles.push(settle(dialect, *question, owed, at));
                 }
@@ -363,6 +377,40 @@ impl Home {
         }
         self.tickets.clear();
         step.out.push(Output::Load { partition: self.id });
+    }
+}
+
+/// Running operations that webhook endpoints are told of, and how.
+#[derive(Debug, Default)]
+struct Announced(BTreeMap<OperationId, Told>);
+
+#[derive(Clone, Copy)]
+struct Told(fn(&Announce, &OperationRow, &EndpointId) -> Option<Notice>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+impl Announced {
+    /// What endpoints are told of a write, in the batch it is in.
+    fn of(&mut self, step: &Step<'_>, write: &Write) -> Option<Announce> {
+        let now = step.now;
+        match write {
+            Write::Accepted(row) => {
+                let hooks = dialects::announces(step.dialects, row.dialect, &row.kind)?;
+                self.0.insert(row.id, Told(hooks.print));
+                let occasion = Occasion::Late(now.at.after(hooks.late_after));
+                Some(Announce { operation: row.id, occasion, at: now.at, wall: now.wall, print: hooks.print })
+            }
+            Write::Ended { operation, at, .. } => {
+                let Told(print) = self.0.remove(operation)?;
+                let (occasion, wall) = (Occasion::Ended, now.wall_at(*at));
+                Some(Announce { operation: *operation, occasion, at: *at, wall, print })
+            }
+            Write::Owed(_) | Write::Paid { .. } | Write::LateAnswer { .. } | Write::Seen(_) => None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Nothing here waits, reads a clock or touches a socket; the shell, the transcripts and the
 //! simulation all drive this same value.
 
+mod courier;
 mod directory;
 mod farewell;
 mod home;
@@ -13,6 +14,7 @@ mod slot;
 mod slots;
 mod throttle;
 
+pub use courier::{Carried, Courier, DELIVERIES_AT_ONCE, DELIVERIES_PER_ENDPOINT};
 pub use directory::{Directory, Presented};
 pub use farewell::Spread;
 pub use home::{LAZY_WRITES, LISTED, LISTED_MOST, REMEMBER, WRITES_PER_BATCH};
@@ -168,6 +170,9 @@ impl Node {
                 Ok(loaded) => self.home(now, partition, out, |home, step| home.loaded(step, *loaded)),
                 Err(cause) => out.push(Output::Note(Note::LoadFailed { partition, cause })),
             },
+            Input::Done { route, call, done } => {
+                self.session(now, route.slot, model::Input::Done { call, done }, out);
+            }
             Input::Mail(mail) => self.mail(mail),
             Input::Directory(directory) => self.replace_directory(now, directory, out),
             Input::Drain { spread } => self.drain(now, spread, out),
@@ -297,6 +302,9 @@ impl Node {
                 }
                 self.queue.push_back(Work::Done { slot: id, call, done: Done::Authenticated(result) });
                 return;
+            }
+            model::Output::Call { id: call, call: work @ (Call::Endpoints { .. } | Call::Draw | Call::Post(_)) } => {
+                return out.push(Output::Call { route, call, work });
             }
         };
         out.push(Output::Wire { route, wire });

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{
-    Ask, AskId, Class, CloseCode, Commit, CommitError, Denied, Dialect, Event, Frame, GroupId, Loaded, OperationId,
-    OperationRow, Partition, PrincipalId, Reason, Request, RequestKey, Response, Role, Route, Settled, Tell,
+    Ask, AskId, Call, CallId, Class, CloseCode, Commit, CommitError, Denied, Dialect, Done, Event, Frame, GroupId,
+    Loaded, OperationId, OperationRow, Partition, PrincipalId, Reason, Request, RequestKey, Response, Role, Route,
+    Settled, Tell,
 };
 
 use crate::directory::Directory;
@@ -88,6 +89,15 @@ pub enum Input<'a> {
         /// What was there.
         loaded: Result<Box<Loaded>, Arc<str>>,
     },
+    /// Slow work for a session is done.
+    Done {
+        /// Whose.
+        route: Route,
+        /// Which.
+        call: CallId,
+        /// What came of it.
+        done: Done,
+    },
     /// Mail from another core.
     Mail(Mail),
     /// Credentials changed.
@@ -144,6 +154,15 @@ pub enum Output {
     Load {
         /// Which one.
         partition: Partition,
+    },
+    /// Do slow work for a session and answer with [`Input::Done`].
+    Call {
+        /// Whose.
+        route: Route,
+        /// Matches the answer.
+        call: CallId,
+        /// What is to be done.
+        work: Call,
     },
     /// Something for another core.
     Mail {

@@ -326,7 +326,7 @@ impl Stage {
                 Sight::Note(node::Note::CommitFailed { error, .. }) => {
                     assert!(!format!("{error:?}").contains("fault in the partition"), "a partition broke");
                 }
-                Sight::Note(_) => {}
+                Sight::Note(_) | Sight::Post(..) => {}
             }
         }
     }

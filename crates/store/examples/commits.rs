@@ -144,6 +144,13 @@ impl Shops {
     }
 
     fn batch(&self, row: &OperationRow, writes: Vec<Write>) -> Commit {
-        Commit { partition: row.id.partition(), fence: self.fence, batch: 1, writes, settles: Vec::new() }
+        Commit {
+            partition: row.id.partition(),
+            fence: self.fence,
+            batch: 1,
+            writes,
+            settles: Vec::new(),
+            announces: Vec::new(),
+        }
     }
 }

@@ -11,12 +11,14 @@ mod refusal;
 pub mod seal;
 pub mod sqlite;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, DeviceId, DeviceRow, Dialect, GroupId, Loaded, Member, MemberId,
-    Money, NetworkId, Opaque, OperationId, OperationRow, Partition, RequestKey, Settled, Target, Timestamp, Wall,
+    Commit, CommitError, Credential, CredentialId, Delivery, DeviceId, DeviceRow, Dialect, EndpointId, EndpointWork,
+    EndpointsDone, GroupId, Loaded, Member, MemberId, Money, NetworkId, Opaque, OperationId, OperationRow, Partition,
+    RequestKey, Settled, Target, Timestamp, Tried, Wall,
 };
 
 pub use memory::Memory;
@@ -61,7 +63,7 @@ pub trait Store: Send {
     /// an operation of another partition, money that is not there, a service that panics. When a
     /// transaction fails, all its batches fail and nothing of them is there.
     ///
-    /// In a batch the writes come first, then the settles. An operation accepted twice stays as it was; of
+    /// In a batch the writes come first, then the settles, then what is announced. An operation accepted twice stays as it was; of
     /// two outcomes the first stays, and a settle answers with the one that is there; mail for an operation
     /// that is owed already, late answers of an operation that is not stored, and paying what is not owed
     /// change nothing. What a row says of late answers and of work that makes good for it is read from their own
@@ -112,9 +114,9 @@ pub trait Store: Send {
     fn member(&self, network: &NetworkId, id: &MemberId) -> Result<Option<Member>, StoreError>;
 
     /// Forgets operations that ended before then, took no money, are owed to nobody and are not made good for right now,
-    /// oldest first, with what came after their outcome; then devices that were seen last before then, oldest first. At
-    /// most `most` of both together, and says how many. What took money is kept for good, and what made good for an
-    /// operation as long as that: so nobody makes good for it twice.
+    /// oldest first, with what came after their outcome and what endpoints were told of them; then devices that were seen
+    /// last before then, oldest first. At most `most` of both together, and says how many. What took money is kept for good,
+    /// and what made good for an operation as long as that: so nobody makes good for it twice.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -125,6 +127,31 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError`].
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError>;
+
+    /// Does what is wanted of the webhook endpoints of a group; durable when it answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when an id is taken; [`StoreError::Sealed`] when a secret can not be sealed or opened.
+    fn endpoints(&mut self, group: &GroupId, work: &EndpointWork) -> Result<EndpointsDone, StoreError>;
+
+    /// What active webhook endpoints are to be told by now, save what is `busy`. Of each endpoint at most so many, the
+    /// busy ones among them; and nothing before what it was to be told of the same operation earlier.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] when a secret does not open.
+    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError>;
+
+    /// When the next of them, save what is `busy`, is due.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Writes down what became of a try. One that was removed meanwhile stays removed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError>;
 }
 
 /// What operators and checks may look at beside what the gateway needs.
@@ -147,6 +174,12 @@ pub trait Inspect: Store {
     /// # Errors
     /// [`StoreError`].
     fn late_answers(&self, operation: OperationId) -> Result<Vec<LateAnswer>, StoreError>;
+
+    /// What webhook endpoints were or are to be told of an operation, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn kept_deliveries(&self, operation: OperationId) -> Result<Vec<Kept>, StoreError>;
 
     /// Every account, by network and member.
     ///
@@ -200,6 +233,34 @@ pub struct LateAnswer {
 impl fmt::Debug for LateAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LateAnswer").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// What a webhook endpoint was or is to be told, as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The event's id.
+    pub event: Box<str>,
+    /// Whose it is.
+    pub endpoint: EndpointId,
+    /// What is posted.
+    pub body: Opaque,
+    /// How often it was tried.
+    pub tries: u32,
+    /// When it is tried next; none once it is over.
+    pub due: Option<Timestamp>,
+    /// Whether the endpoint has it.
+    pub delivered: bool,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("event", &self.event)
+            .field("tries", &self.tries)
+            .field("due", &self.due)
+            .field("delivered", &self.delivered)
+            .finish_non_exhaustive()
     }
 }
 

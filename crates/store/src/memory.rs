@@ -1,18 +1,20 @@
 //! Everything in memory, for stories and tests: the same answers as SQLite, gone with the process.
 
+mod hook;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, Decision, DeviceId, DeviceRow, Fence, GroupId, Loaded, MailRow,
-    Member, MemberId, NetworkId, OperationId, OperationRow, Outcome, Partition, RequestKey, Settle, Settled, Timestamp,
-    Wall, Write,
+    Commit, CommitError, Credential, CredentialId, Decision, Delivery, DeviceId, DeviceRow, EndpointWork,
+    EndpointsDone, Fence, GroupId, Loaded, MailRow, Member, MemberId, NetworkId, OperationId, OperationRow, Outcome,
+    Partition, RequestKey, Settle, Settled, Timestamp, Tried, Wall, Write,
 };
 
 use crate::refusal::{self, Refusal};
-use crate::{Account, Filter, Horizon, Inspect, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError};
+use crate::{Account, Filter, Horizon, Inspect, Kept, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError};
 
 /// A store in memory. A clone is another handle on the same data: keep one, drop the other, and the data
 /// has survived a restart.
@@ -69,6 +71,7 @@ struct State {
     subjects: BTreeMap<(NetworkId, Box<str>), MemberId>,
     credentials: Vec<Credential>,
     credentials_version: u64,
+    hooks: hook::Hooks,
 }
 
 /// A map that can take back what was done to it since it was last kept.
@@ -219,6 +222,23 @@ impl Store for Memory {
             .map(|row| state.whole(row))
             .collect())
     }
+
+    fn endpoints(&mut self, group: &GroupId, work: &EndpointWork) -> Result<EndpointsDone, StoreError> {
+        self.state().hooks.work(group, work)
+    }
+
+    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError> {
+        Ok(self.state().due(now, busy, each))
+    }
+
+    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state().hooks.next(busy))
+    }
+
+    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError> {
+        self.state().hooks.tried(place, tried);
+        Ok(())
+    }
 }
 
 impl Inspect for Memory {
@@ -239,6 +259,10 @@ impl Inspect for Memory {
 
     fn late_answers(&self, operation: OperationId) -> Result<Vec<LateAnswer>, StoreError> {
         Ok(self.state().late.rows.get(&operation).cloned().unwrap_or_default())
+    }
+
+    fn kept_deliveries(&self, operation: OperationId) -> Result<Vec<Kept>, StoreError> {
+        Ok(self.state().hooks.kept(operation))
     }
 
     fn accounts(&self) -> Result<Vec<Account>, StoreError> {
@@ -310,6 +334,7 @@ impl State {
                 ($($table:ident)*) => { $(if kept { state.$table.keep() } else { state.$table.take_back() })* };
             }
             each!(operations asked about late devices mail accounts ledger);
+            if kept { state.hooks.deliveries.keep() } else { state.hooks.deliveries.take_back() }
         };
         all(self, done.is_ok());
         Ok(done?)
@@ -319,7 +344,10 @@ impl State {
         for write in &commit.writes {
             self.write(commit.partition, write)?;
         }
-        commit.settles.iter().map(|settle| self.settle(commit.partition, settle)).collect()
+        let settled = commit.settles.iter().map(|settle| self.settle(commit.partition, settle));
+        let settled = settled.collect::<Result<_, _>>()?;
+        commit.announces.iter().try_for_each(|announce| self.announce(commit.partition, announce))?;
+        Ok(settled)
     }
 
     fn write(&mut self, partition: Partition, write: &Write) -> Result<(), Refusal> {
@@ -440,6 +468,7 @@ impl State {
         old.truncate(most);
         for (_, id) in &old {
             self.late.rows.remove(id);
+            self.hooks.forget(*id);
             let Some(row) = self.operations.rows.remove(id) else { continue };
             match row.about {
                 Some(about) => self.about.rows.remove(&(about, *id)),

@@ -4,7 +4,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use model::{CommitError, Debit, Decision, Member, Money, OperationId, OperationRow, Partition, Settle, Settled};
+use model::{
+    Announce, CommitError, Debit, Decision, EndpointId, Member, Money, Notice, OperationId, OperationRow, Partition,
+    Settle, Settled,
+};
 
 /// Why one batch is refused. The others of its transaction go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +82,12 @@ pub(crate) fn decide(settle: &Settle, member: Option<&Member>) -> Result<Decisio
         (Settled::Again { .. }, Some(_)) => Err(Refusal::DebitWithoutOutcome(operation)),
         (Settled::Again { .. }, None) | (Settled::Outcome(_), _) => Ok(decision),
     }
+}
+
+/// Asks the printer what an endpoint is told.
+pub(crate) fn print(announce: &Announce, row: &OperationRow, endpoint: &EndpointId) -> Result<Option<Notice>, Refusal> {
+    catch_unwind(AssertUnwindSafe(|| (announce.print)(announce, row, endpoint)))
+        .map_err(|_| Refusal::Panicked(announce.operation))
 }
 
 /// What is left of `balance` after the debit. The service has checked that; money is checked twice.

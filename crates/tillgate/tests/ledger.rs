@@ -109,7 +109,7 @@ fn seed(data: &Path, rows: Vec<OperationRow>, later: Vec<Write>) {
 
 fn commit(store: &mut Sqlite, partition: Partition, write: Write) {
     let fence = store.load(&[partition], Horizon::at(at(0))).unwrap()[0].fence;
-    let commit = Commit { partition, fence, batch: 1, writes: vec![write], settles: Vec::new() };
+    let commit = Commit { partition, fence, batch: 1, writes: vec![write], settles: Vec::new(), announces: Vec::new() };
     assert!(store.commit(&[commit])[0].is_ok());
 }
 
@@ -217,7 +217,7 @@ fn a_ledger_is_read_beside_a_running_gateway_and_over_many_pages() {
     let fence = store.load(&[partition], Horizon::at(at(0))).unwrap()[0].fence;
     let row = |n: u64| with(payment(n, &format!("K-{n}"), "\"0.01\"", "PHP"), completed("0.01", "PHP"), n + 1);
     let writes = (0..1_000).map(|n| Write::Accepted(Box::new(row(n)))).collect();
-    let commit = Commit { partition, fence, batch: 1, writes, settles: Vec::new() };
+    let commit = Commit { partition, fence, batch: 1, writes, settles: Vec::new(), announces: Vec::new() };
     assert!(store.commit(&[commit])[0].is_ok());
     drop(store);
     let server = Server::serve(&data, "127.0.0.1:0", &folder.path().join("log"), &[]);

@@ -74,6 +74,7 @@ fn peer(name: &str, dialect: &str, role: &str, rest: &[&str]) -> Result<Peer, St
         headers: Vec::new(),
         query: Vec::new(),
         silent: false,
+        url: None,
         deaf: false,
     };
     for word in rest {
@@ -97,6 +98,7 @@ fn peer(name: &str, dialect: &str, role: &str, rest: &[&str]) -> Result<Peer, St
             "name" => peer.title = Some(text),
             "network" => peer.network = Some(text),
             "principal" => peer.principal = Some(text),
+            "url" => peer.url = Some(text),
             "permission" => drop(peer.permissions.insert(text)),
             "expires" => {
                 let wall = Wall::parse(&text).ok_or_else(|| format!("expected a time, got `{text}`"))?;
@@ -109,7 +111,7 @@ fn peer(name: &str, dialect: &str, role: &str, rest: &[&str]) -> Result<Peer, St
                 _ => {
                     return Err(format!(
                         "a peer has vendor_id, device, subject, key, secret, group, name, network, principal, \
-                         permission, expires, address, header.NAME, query.NAME, no-key and deaf; got `{name}`"
+                         permission, expires, address, url, header.NAME, query.NAME, no-key and deaf; got `{name}`"
                     ));
                 }
             },

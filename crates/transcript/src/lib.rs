@@ -75,6 +75,7 @@
 //!     header.x-group-id=store-1       a header of all its requests, in place of the one it would have or beside them
 //!     query.x-api-key=K               a pair of their queries
 //!     no-key                          it does not present its key, and signs nothing
+//!     url=https://hooks.example.test/ it waits there for calls of ours, and answers them in their order
 //!     deaf                            half-open: it never completes a close
 //! = member ID …                       a registered member:
 //!     network=N balance=2500 USD      `main` and 0 USD when not given
@@ -107,7 +108,7 @@
 //! vendor> POST /api/v1/auth           an HTTP request, then headers and body as continued lines
 //!   x-api-key: sk_test_Qm41
 //!   {"context_id":"a"}
-//! hook> 200                           an HTTP answer, likewise
+//! hook> 200                           the answer of a peer with a `url` to the oldest call of ours it has not answered
 //! ```
 //!
 //! A frame begins with `{` or `[`; everything else begins with one of these words, so neither is taken for the other.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use model::{MemberId, Money};
+use model::{MemberId, Money, Post};
 use store::Store;
 
 use crate::binding::Bindings;
@@ -96,6 +96,7 @@ pub fn play_on(story: &Story, theatre: &mut dyn Theatre, order: Order, mut mode:
         theatre,
         sockets: BTreeMap::new(),
         calls: Vec::new(),
+        posts: Vec::new(),
         names: BTreeMap::new(),
         opened: BTreeSet::new(),
         bindings: Bindings::default(),
@@ -133,6 +134,8 @@ struct Stage<'a> {
     sockets: BTreeMap<&'a str, Socket>,
     /// Calls that may not be answered yet, and whose they are.
     calls: Vec<(&'a str, Socket)>,
+    /// Calls of ours that may not be answered yet, and whom they are for.
+    posts: Vec<(&'a str, u64)>,
     /// Whose each socket or call is or was.
     names: BTreeMap<Socket, &'a str>,
     /// Sockets opened in this step: their accept is not written.
@@ -214,6 +217,18 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// A receiver answers the oldest call of ours that it has not answered.
+    fn answer(&mut self, name: &str, message: &Message) -> Result<(), String> {
+        let status = message.start.parse().map_err(|_| format!("expected a status, got `{}`", message.start))?;
+        while let Some(at) = self.posts.iter().position(|(whose, _)| *whose == name) {
+            let (_, number) = self.posts.remove(at);
+            if self.theatre.answer(number, status) {
+                return Ok(());
+            }
+        }
+        Err(format!("no call waits for an answer of `{name}`"))
+    }
+
     /// The connections of a peer that are there: its calls and its socket.
     fn lose(&mut self, name: &str) -> Result<(), String> {
         let theatre = &self.theatre;
@@ -248,6 +263,7 @@ impl<'a> Stage<'a> {
                 self.theatre.close(socket, *code, reason);
                 return Ok(());
             }
+            Say::Http(message) if self.peer(name).1.url.is_some() => return self.answer(name, message),
             Say::Http(message) => return self.call(name, message, count),
         };
         let socket = self.speaking(name)?;
@@ -316,10 +332,11 @@ impl<'a> Stage<'a> {
     }
 
     /// What came, in the words of the language; none for what stories do not show.
-    fn got(&self, seen: Seen) -> Option<Got> {
+    fn got(&mut self, seen: Seen) -> Option<Got> {
         let (socket, shown) = match seen.sight {
             Sight::Event(event) => return Some(Got { peer: None, said: Said::Public(event.happening.to_string()) }),
             Sight::Note(_) => return None,
+            Sight::Post(number, post) => return Some(self.posted(number, &post)),
             Sight::Wire(socket, Shown::Accept) if self.opened.contains(&socket) => return None,
             Sight::Wire(socket, shown) => (socket, shown),
         };
@@ -338,6 +355,27 @@ impl<'a> Stage<'a> {
             Shown::Close(code, reason) => Said::Close(format!("{} {reason}", code.0)),
         };
         Some(Got { peer: self.names.get(&socket).map(|name| (*name).to_owned()), said })
+    }
+
+    /// A call of ours, as its receiver sees it; one to nobody in the story is public.
+    fn posted(&mut self, number: u64, post: &Post) -> Got {
+        let receiver = self.peers.iter().find(|peer| peer.url.as_deref() == Some(&*post.url));
+        let peer = receiver.map(|peer| peer.name.clone());
+        if let Some(peer) = receiver {
+            self.posts.push((&peer.name, number));
+        }
+        let json = ("content-type".to_owned(), "application/json".to_owned());
+        let headers = post.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let path = post.url.splitn(4, '/').nth(3).unwrap_or_default();
+        let message = Message {
+            start: format!("POST /{path}"),
+            headers: std::iter::once(json).chain(headers).collect(),
+            body: String::from_utf8_lossy(&post.body).into_owned(),
+        };
+        match peer {
+            Some(_) => Got { peer, said: Said::Http(message) },
+            None => Got { peer, said: Said::Public(format!("call {}", post.url)) },
+        }
     }
 
     fn balances(&self, story: &Story, step: &Step<'_>) -> Result<(), Stopped> {

@@ -89,6 +89,7 @@ impl fmt::Display for Peer {
             ("name", &self.title),
             ("network", &self.network),
             ("principal", &self.principal),
+            ("url", &self.url),
         ] {
             if let Some(value) = value {
                 pair(name, value)?;

@@ -45,7 +45,7 @@ pub(crate) fn call(
     let (method, target) = message
         .start
         .split_once(' ')
-        .ok_or_else(|| format!("the gateway makes no requests yet that `{}` could answer", message.start))?;
+        .ok_or_else(|| format!("a call begins with its method, got `{}`", message.start))?;
     let target = bindings.fill(target, count)?;
     let body = match Json::parse(&message.body, Speech::Story) {
         Ok(_) => bindings.fill_json(&message.body, count)?,

@@ -111,6 +111,8 @@ pub struct Peer {
     pub query: Vec<(String, String)>,
     /// It keeps its key to itself.
     pub silent: bool,
+    /// Where it waits for calls of ours.
+    pub url: Option<String>,
     /// It never completes a close.
     pub deaf: bool,
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use model::{CredentialId, Now, Reason, Request, Timestamp};
+use model::{CredentialId, Now, Posted, Reason, Request, Timestamp};
 use store::{Store, StoreError};
 
 use crate::world::{Hearing, Life, Seen, Sent, Socket, World};
@@ -89,6 +89,9 @@ pub trait Theatre {
 
     /// Commits go on.
     fn release_commits(&mut self);
+
+    /// A receiver answers a call of ours with that status; whether it still waited for that.
+    fn answer(&mut self, number: u64, status: u16) -> bool;
 
     /// Lets everything follow that follows within this instant.
     fn settle(&mut self);
@@ -191,6 +194,10 @@ impl Theatre for World {
 
     fn release_commits(&mut self) {
         self.release_commits();
+    }
+
+    fn answer(&mut self, number: u64, status: u16) -> bool {
+        self.answer(number, Posted::Answered(status))
     }
 
     fn settle(&mut self) {

@@ -88,7 +88,7 @@ fn an_answer_to_a_call_is_written_at_its_instant_once_and_whole() {
     let body = story.replace("\"code\":\"UNAUTHORIZED\"", "\"code\":\"FORBIDDEN\"");
     assert_eq!(failure(&body).why, "at code: expected \"FORBIDDEN\", got \"UNAUTHORIZED\"");
     let hook = story.replace("nobody> GET /v1/terminals\n", "nobody> 200\n");
-    assert!(failure(&hook).why.starts_with("the gateway makes no requests yet"));
+    assert!(failure(&hook).why.starts_with("a call begins with its method"));
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn what_is_no_line_says_what_would_be() {
         (
             "= c boop requester hat=k",
             "a peer has vendor_id, device, subject, key, secret, group, name, network, principal, permission, expires, \
-             address, header.NAME, query.NAME, no-key and deaf; got `hat`",
+             address, url, header.NAME, query.NAME, no-key and deaf; got `hat`",
         ),
         ("= c modulus requester secret=s", "a secret wants its `key=`"),
         ("= c modulus requester mute", "expected `word=value`, `no-key` or `deaf`, got `mute`"),

@@ -40,7 +40,7 @@ fn texts(world: &mut World, of: Socket) -> Vec<String> {
     let seen = world.take_seen().into_iter();
     let texts = seen.filter_map(|seen| match seen.sight {
         Sight::Wire(socket, Shown::Text(text)) if socket == of => Some(String::from_utf8_lossy(&text).into_owned()),
-        Sight::Wire(..) | Sight::Event(_) | Sight::Note(_) => None,
+        Sight::Wire(..) | Sight::Event(_) | Sight::Note(_) | Sight::Post(..) => None,
     });
     texts.collect()
 }

@@ -1,8 +1,10 @@
 //! The laws hold on a few seeds; and they can fail: a terminal that lies and a store that forgets are caught.
 
+use std::collections::BTreeSet;
+
 use model::{
-    Commit, CommitError, Credential, CredentialId, GroupId, Loaded, Member, MemberId, NetworkId, OperationId,
-    OperationRow, Partition, RequestKey, Settled, Timestamp, Wall, Write,
+    Commit, CommitError, Credential, CredentialId, Delivery, EndpointWork, EndpointsDone, GroupId, Loaded, Member,
+    MemberId, NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Tried, Wall, Write,
 };
 use store::{Horizon, Memory, Store, StoreError};
 use transcript::simulation::{Failure, Plan, play, shrink, told};
@@ -120,5 +122,21 @@ impl Store for Forgetful {
 
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
         self.inner.operations(after, limit)
+    }
+
+    fn endpoints(&mut self, group: &GroupId, work: &EndpointWork) -> Result<EndpointsDone, StoreError> {
+        self.inner.endpoints(group, work)
+    }
+
+    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError> {
+        self.inner.deliveries(now, busy, each)
+    }
+
+    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.next_delivery(busy)
+    }
+
+    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError> {
+        self.inner.delivery_tried(place, tried)
     }
 }

@@ -67,7 +67,14 @@ impl Performer {
             // What is lent to a session that is over is handed back all the same.
             (State::Closed, Input::Tell { tell: Tell::Admitted { windows, .. }, .. }) => self.lend(now, windows),
             (State::Opening | State::Closed, _)
-            | (_, Input::Open(_) | Input::Request(_) | Input::Room | Input::Dropped(_)) => {}
+            | (
+                _,
+                Input::Open(_)
+                | Input::Request(_)
+                | Input::Room
+                | Input::Dropped(_)
+                | Input::Done { done: Done::Endpoints(_) | Done::Drawn(_) | Done::Posted(_), .. },
+            ) => {}
             (_, Input::Frame(frame)) => self.frame(now, frame, out),
             (_, Input::Wake) => self.wake(now, out),
             (_, Input::Tell { ask, tell }) => self.tell(now, ask, tell, out),

@@ -4,18 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Admit, Ask, AskId, Call as Slow, CallId, Denied, Dialect, Digest, Done, Hears, Input, Now, Opaque, Outbox, Output,
-    Principal, Request, RequestKey, Response, Role, Secret, Takeover, Tell, Timestamp, Wall, Window,
+    Admit, Ask, AskId, Call as Slow, CallId, Denied, Dialect, Digest, Done, EndpointId, Hears, Input, Now, Opaque,
+    Outbox, Output, Principal, Request, RequestKey, Response, Role, Secret, Submit, Takeover, Tell, Timestamp, Wall,
+    Window,
 };
 
 use super::choices::Choices;
 use super::codes::{self, Code};
 use super::connection::seconds;
+use super::hooks::{Errand, Next};
 use super::presented;
 use super::requester::{submit, uuid_v7};
 use super::rules::Kind;
 use super::signature::{Signed, is_fresh, signed};
-use super::wire::http::{self, About, Wish};
+use super::wire::Wrong;
+use super::wire::hook::{self, Change};
+use super::wire::http::{self, About, Hook, Wish};
 use super::wire::payment::{Memo, Payment};
 use super::wire::result::answered;
 
@@ -36,9 +40,20 @@ enum State {
     /// For its partition to let it in.
     Admission { asks: Box<Asks>, principal: Arc<Principal>, until: Timestamp },
     /// For the answer to what it wants.
-    Answer { principal: Arc<Principal>, payment: Option<RequestKey>, until: Timestamp },
+    Answer { principal: Arc<Principal>, payment: Option<RequestKey>, waits: Waits, until: Timestamp },
+    /// For the next piece of an errand about webhook endpoints.
+    Errand { errand: Box<Errand>, principal: Arc<Principal>, until: Timestamp },
     /// For nothing.
     Over,
+}
+
+/// When a call is answered that asks for a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// When it has its outcome.
+    Outcome,
+    /// When it is stored.
+    Accepted,
 }
 
 /// What was asked for, once it is known by whom.
@@ -79,7 +94,12 @@ impl Call {
             }
             (State::Admission { .. }, Input::Tell { ask, tell }) => self.let_in(now, ask, &tell, out),
             (State::Answer { .. }, Input::Tell { tell, .. }) => self.tell(now, tell, out),
-            (State::Proving { until, .. } | State::Admission { until, .. }, Input::Wake) if *until <= now.at => {
+            (State::Errand { .. }, Input::Done { done, .. }) => self.errand_done(now, done, out),
+            (State::Errand { .. }, Input::Tell { tell, .. }) => self.meanwhile(now, &tell, out),
+            (
+                State::Proving { until, .. } | State::Admission { until, .. } | State::Errand { until, .. },
+                Input::Wake,
+            ) if *until <= now.at => {
                 self.unavailable(now, Duration::from_secs(1), out);
             }
             (State::Answer { payment, until, .. }, Input::Wake) if *until <= now.at => {
@@ -87,11 +107,17 @@ impl Call {
                 let code = if payment.is_some() { Code::Timeout } else { Code::Unavailable };
                 self.error(now, code, About { transaction: payment.as_ref(), ..About::default() }, out);
             }
-            (State::Proving { .. } | State::Admission { .. } | State::Answer { .. }, Input::Drain { retry_after }) => {
-                self.unavailable(now, retry_after, out);
-            }
             (
-                State::Opening | State::Proving { .. } | State::Admission { .. } | State::Answer { .. } | State::Over,
+                State::Proving { .. } | State::Admission { .. } | State::Answer { .. } | State::Errand { .. },
+                Input::Drain { retry_after },
+            ) => self.unavailable(now, retry_after, out),
+            (
+                State::Opening
+                | State::Proving { .. }
+                | State::Admission { .. }
+                | State::Answer { .. }
+                | State::Errand { .. }
+                | State::Over,
                 _,
             ) => {}
         }
@@ -102,7 +128,10 @@ impl Call {
     pub const fn deadline(&self) -> Option<Timestamp> {
         match &self.state {
             State::Opening | State::Over => None,
-            State::Proving { until, .. } | State::Admission { until, .. } | State::Answer { until, .. } => Some(*until),
+            State::Proving { until, .. }
+            | State::Admission { until, .. }
+            | State::Answer { until, .. }
+            | State::Errand { until, .. } => Some(*until),
         }
     }
 
@@ -204,16 +233,27 @@ impl Call {
                 Err(_) => return self.error(now, Code::TransactionNotFound, About::default(), out),
             },
             Ok(Wish::Pay { ref terminal }) => match self.payment(now, terminal, &asks, out) {
-                Some((ask, key)) => (ask, Some(key), now.at.after(self.choices.long_poll)),
+                Some((submit, Waits::Outcome)) => {
+                    let key = submit.key.clone();
+                    (Ask::Submit(submit), Some(key), now.at.after(self.choices.long_poll))
+                }
+                Some((submit, Waits::Accepted)) => return self.begin(now, principal, Errand::Pay(submit), out),
                 None => return,
             },
+            Ok(Wish::Hook(hook)) => {
+                return match self.hook(hook, &asks.body) {
+                    Ok(errand) => self.begin(now, principal, errand, out),
+                    Err((code, wrong)) => self.wrong(now, code, wrong, out),
+                };
+            }
             Err(code) => return self.error(now, code, About::default(), out),
         };
         out.push(Output::Ask { id: WISH, ask });
-        self.state = State::Answer { principal, payment, until };
+        self.state = State::Answer { principal, payment, waits: Waits::Outcome, until };
     }
 
-    fn payment(&mut self, now: Now, terminal: &str, asks: &Asks, out: &mut Outbox) -> Option<(Ask, RequestKey)> {
+    /// The payment a call asks for, and when the call is answered; none when it was answered already.
+    fn payment(&mut self, now: Now, terminal: &str, asks: &Asks, out: &mut Outbox) -> Option<(Box<Submit>, Waits)> {
         let Ok(text) = std::str::from_utf8(&asks.body) else {
             let about = About { text: Some("The body must be JSON in UTF-8"), ..About::default() };
             self.error(now, Code::InvalidRequest, about, out);
@@ -222,30 +262,88 @@ impl Call {
         let payment = match Payment::read(terminal, text, || named(asks.at.unwrap_or(now.wall), &asks.signature)) {
             Ok(payment) => payment,
             Err(wrong) => {
-                let text = format!("{} {}", wrong.field, wrong.text);
-                let about = About { text: Some(&text), field: Some(wrong.field), ..About::default() };
-                self.error(now, Code::InvalidRequest, about, out);
+                self.wrong(now, Code::InvalidRequest, Some(wrong), out);
                 return None;
             }
         };
-        if payment.webhook {
-            // No group can have one before webhooks are served.
-            let about = About { field: Some("webhookMode"), ..About::default() };
-            self.error(now, Code::NoWebhookEndpoints, about, out);
-            return None;
-        }
-        let key = payment.key.clone();
-        let Some(submit) = submit(&self.choices, Kind::PaymentCall, terminal, payment, now) else {
+        let (kind, waits) = match payment.webhook {
+            true => (Kind::PaymentHook, Waits::Accepted),
+            false => (Kind::PaymentCall, Waits::Outcome),
+        };
+        let Some(submit) = submit(&self.choices, kind, terminal, payment, now) else {
             self.error(now, Code::TerminalNotFound, About::default(), out);
             return None;
         };
-        Some((Ask::Submit(Box::new(submit)), key))
+        Some((Box::new(submit), waits))
+    }
+
+    // Webhook endpoints.
+
+    fn hook(&self, hook: Hook, body: &[u8]) -> Result<Errand, (Code, Option<Wrong>)> {
+        let id = |id: String| EndpointId::parse(&id).map_err(|_| (Code::EndpointNotFound, None));
+        let read = || {
+            let change = Change::read(body, self.choices.allow_private_webhook_targets);
+            change.map_err(|wrong| (Code::InvalidRequest, Some(wrong)))
+        };
+        Ok(match hook {
+            Hook::List => Errand::List,
+            Hook::Read(text) => Errand::Read(id(text)?),
+            Hook::Remove(text) => Errand::Remove(id(text)?),
+            Hook::Update(text) => Errand::Update(id(text)?, read()?),
+            Hook::Create => {
+                let change = read()?;
+                change.is_whole().map_err(|wrong| (Code::InvalidRequest, Some(wrong)))?;
+                Errand::Create(change)
+            }
+        })
+    }
+
+    fn begin(&mut self, now: Now, principal: Arc<Principal>, errand: Errand, out: &mut Outbox) {
+        let call = errand.begin(&principal.group);
+        self.go_on(now, principal, call, errand, out);
+    }
+
+    /// Another piece of work, and as long as it may take.
+    fn go_on(&mut self, now: Now, principal: Arc<Principal>, call: Slow, errand: Errand, out: &mut Outbox) {
+        out.push(Output::Call { id: CallId(1), call });
+        let until = now.at.after(self.choices.webhook_within).after(self.choices.login_within);
+        self.state = State::Errand { errand: Box::new(errand), principal, until };
+    }
+
+    fn errand_done(&mut self, now: Now, done: Done, out: &mut Outbox) {
+        let State::Errand { errand, principal, .. } = std::mem::replace(&mut self.state, State::Over) else { return };
+        match errand.done(&self.choices, &mut self.dice, &principal.group, now, done) {
+            Next::Call(call, errand) => self.go_on(now, principal, call, errand, out),
+            Next::Pay(submit) => {
+                let payment = Some(submit.key.clone());
+                out.push(Output::Ask { id: WISH, ask: Ask::Submit(submit) });
+                let until = now.at.after(self.choices.login_within);
+                self.state = State::Answer { principal, payment, waits: Waits::Accepted, until };
+            }
+            Next::Respond(response) => self.respond(response, out),
+            Next::Fail(Code::Unavailable) => self.unavailable(now, Duration::from_secs(1), out),
+            Next::Fail(Code::NoWebhookEndpoints) => {
+                let about = About { field: Some("webhookMode"), ..About::default() };
+                self.error(now, Code::NoWebhookEndpoints, about, out);
+            }
+            Next::Fail(code) => self.error(now, code, About::default(), out),
+        }
+    }
+
+    /// The partition speaks while work goes on elsewhere: only an end is heard.
+    fn meanwhile(&mut self, now: Now, tell: &Tell, out: &mut Outbox) {
+        match tell {
+            Tell::Revoked => self.error(now, Code::Unauthorized, About::default(), out),
+            Tell::Reloaded => self.unavailable(now, self.choices.reload_pause, out),
+            _ => {}
+        }
     }
 
     fn tell(&mut self, now: Now, tell: Tell, out: &mut Outbox) {
-        let State::Answer { principal, payment, .. } = &self.state else { return };
+        let State::Answer { principal, payment, waits, .. } = &self.state else { return };
         let is_payment = payment.is_some();
         match tell {
+            Tell::Accepted { key, .. } if *waits == Waits::Accepted => self.respond(hook::pending(&key, now.wall), out),
             Tell::Devices(states) => {
                 let response = http::terminals(&states, principal.partition, now.wall);
                 self.respond(response, out);
@@ -289,11 +387,20 @@ impl Call {
     fn unavailable(&mut self, now: Now, retry_after: Duration, out: &mut Outbox) {
         let payment = match &mut self.state {
             State::Answer { payment, .. } => payment.take(),
-            State::Opening | State::Proving { .. } | State::Admission { .. } | State::Over => None,
+            State::Opening | State::Proving { .. } | State::Admission { .. } | State::Errand { .. } | State::Over => {
+                None
+            }
         };
         let about =
             About { transaction: payment.as_ref(), retry_after: Some(seconds(retry_after)), ..About::default() };
         self.error(now, Code::Unavailable, about, out);
+    }
+
+    /// Something about the request cannot be right.
+    fn wrong(&mut self, now: Now, code: Code, wrong: Option<Wrong>, out: &mut Outbox) {
+        let text = wrong.as_ref().map(|wrong| format!("{} {}", wrong.field, wrong.text));
+        let about = About { text: text.as_deref(), field: wrong.as_ref().map(|wrong| wrong.field), ..About::default() };
+        self.error(now, code, about, out);
     }
 
     fn error(&mut self, now: Now, code: Code, about: About<'_>, out: &mut Outbox) {

@@ -41,6 +41,18 @@ model::settings! {
         pub void_every: Duration = Duration::from_secs(30), 100..=3_600_000, Choice;
         /// How long a reversal may take before an operator has to see to it.
         pub void_within: Duration = Duration::from_secs(600), 1_000..=86_400_000, Choice;
+        /// Webhook endpoints a group may have.
+        pub webhook_endpoints_most: usize = 16, 1..=1_000, Doc;
+        /// After how long without an outcome `payment.timeout` is told.
+        pub webhook_late: Duration = Duration::from_secs(90), 100..=86_400_000, Doc;
+        /// How long an endpoint may take to answer one try.
+        pub webhook_within: Duration = Duration::from_secs(10), 100..=60_000, Choice;
+        /// How often an event is tried before it is given up; it is kept for an operator then.
+        pub webhook_tries: u32 = 4, 1..=100, Choice;
+        /// The pause between two tries of an event.
+        pub webhook_pause: Duration = Duration::from_secs(900), 100..=86_400_000, Choice;
+        /// Webhook endpoints may be without TLS and at addresses that are not public: for demos and closed networks.
+        pub allow_private_webhook_targets: bool = false, 0..=0, Choice;
         /// Bytes of a terminal's own metadata.
         pub metadata_bytes: usize = 4_096, 0..=65_536, Choice;
         /// When a peer should come back after its part of the server had to start again.

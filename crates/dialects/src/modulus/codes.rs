@@ -29,6 +29,12 @@ pub enum Code {
     InvalidRequest,
     /// The result should go to a webhook, and the group has none.
     NoWebhookEndpoints,
+    /// No such webhook endpoint in the group.
+    EndpointNotFound,
+    /// The group has as many webhook endpoints as it may.
+    EndpointLimitReached,
+    /// The webhook endpoint did not take its ping.
+    EndpointValidationFailed,
     /// The terminal has an unfinished payment.
     PaymentInProgress,
     /// The transaction id was used for something else.
@@ -45,7 +51,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Unauthorized,
         Self::InvalidSignature,
         Self::TimestampExpired,
@@ -58,6 +64,9 @@ impl Code {
         Self::MethodNotAllowed,
         Self::InvalidRequest,
         Self::NoWebhookEndpoints,
+        Self::EndpointNotFound,
+        Self::EndpointLimitReached,
+        Self::EndpointValidationFailed,
         Self::PaymentInProgress,
         Self::DuplicateTransaction,
         Self::TooManyRequests,
@@ -82,6 +91,9 @@ impl Code {
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::InvalidRequest => "INVALID_REQUEST",
             Self::NoWebhookEndpoints => "NO_WEBHOOK_ENDPOINTS",
+            Self::EndpointNotFound => "ENDPOINT_NOT_FOUND",
+            Self::EndpointLimitReached => "ENDPOINT_LIMIT_REACHED",
+            Self::EndpointValidationFailed => "ENDPOINT_VALIDATION_FAILED",
             Self::PaymentInProgress => "PAYMENT_IN_PROGRESS",
             Self::DuplicateTransaction => "DUPLICATE_TRANSACTION",
             Self::TooManyRequests => "TOO_MANY_REQUESTS",
@@ -98,9 +110,10 @@ impl Code {
             Self::InvalidRequest | Self::NoWebhookEndpoints => 400,
             Self::Unauthorized | Self::InvalidSignature | Self::TimestampExpired => 401,
             Self::Forbidden | Self::GroupMismatch => 403,
-            Self::TerminalNotFound | Self::TransactionNotFound | Self::NotFound => 404,
+            Self::TerminalNotFound | Self::TransactionNotFound | Self::EndpointNotFound | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::PaymentInProgress | Self::DuplicateTransaction => 409,
+            Self::PaymentInProgress | Self::DuplicateTransaction | Self::EndpointLimitReached => 409,
+            Self::EndpointValidationFailed => 422,
             Self::TooManyRequests => 429,
             Self::InternalError => 500,
             Self::TerminalOffline | Self::Unavailable => 503,
@@ -124,6 +137,9 @@ impl Code {
             Self::MethodNotAllowed => "The path is not served with this method",
             Self::InvalidRequest => "The request cannot be right",
             Self::NoWebhookEndpoints => "The group has no active webhook endpoint",
+            Self::EndpointNotFound => "No such webhook endpoint in this group",
+            Self::EndpointLimitReached => "The group has as many webhook endpoints as it may have",
+            Self::EndpointValidationFailed => "The webhook endpoint did not answer its ping with a success",
             Self::PaymentInProgress => "Payment already in progress",
             Self::DuplicateTransaction => "Duplicate transactionId with different content",
             Self::TooManyRequests => "Too many requests, come back later",

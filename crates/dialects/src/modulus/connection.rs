@@ -79,6 +79,7 @@ impl Connection {
                 | Input::Frame(_)
                 | Input::Wake
                 | Input::Tell { .. }
+                | Input::Done { done: Done::Endpoints(_) | Done::Drawn(_) | Done::Posted(_), .. }
                 | Input::Room
                 | Input::Dropped(_),
             ) => {}

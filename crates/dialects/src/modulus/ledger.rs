@@ -14,7 +14,7 @@ pub(crate) fn entry(row: &OperationRow) -> Option<Entry> {
     let (amount, currency) = memo.money();
     let asked = Asked::new(amount.trim_matches('"'), currency)?;
     let (status, doubt) = match Kind::parse(&row.kind)? {
-        Kind::Payment | Kind::PaymentCall => (payment(row)?, doubt(row)),
+        Kind::Payment | Kind::PaymentCall | Kind::PaymentHook => (payment(row)?, doubt(row)),
         Kind::Void | Kind::VoidCall => (Status::plain(row), None),
     };
     Some(Entry { status, money: Some(asked), doubt })

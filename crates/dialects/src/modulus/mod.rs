@@ -29,14 +29,16 @@
 //! | the vendor has no cancel | none is offered |
 //! | no terminal protocol is public | ours, after the vendor's form; it asks a terminal that came back, before it offers again |
 //! | a success after the end is voided | further work of its own, with one outcome of its own |
+//! | webhooks | what endpoints are told is kept with the outcome, in its transaction; a try signs it anew |
 //!
-//! Absent: `service.rs` (the terminal's answer is final) and `hooks.rs` (webhooks are not served yet).
+//! Absent: `service.rs` (the terminal's answer is final).
 
 mod amount;
 mod call;
 mod choices;
 mod codes;
 mod connection;
+mod hooks;
 mod ledger;
 mod manners;
 mod performer;
@@ -49,6 +51,7 @@ pub use call::Call;
 pub use choices::Choices;
 pub use codes::Code;
 pub use connection::Connection;
+pub(crate) use hooks::hooks;
 pub(crate) use ledger::entry;
 pub use rules::{Kind, rules};
 

@@ -317,7 +317,7 @@ impl Performer {
         let (Some(kind), Some(device)) = (Kind::parse(kind), &self.device) else { return };
         let group = self.principal.group.name();
         let (frame, money) = match kind {
-            Kind::Payment | Kind::PaymentCall => {
+            Kind::Payment | Kind::PaymentCall | Kind::PaymentHook => {
                 let money = std::str::from_utf8(request).ok().and_then(|text| terminal::money(text).ok().flatten());
                 (terminal::payment(inquiry, device.as_str(), &key, request, group, now.wall), money)
             }

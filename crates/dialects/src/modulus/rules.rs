@@ -15,6 +15,8 @@ pub enum Kind {
     Payment,
     /// A payment asked for by an HTTP call: its outcome is for whoever waits, and for whoever looks it up.
     PaymentCall,
+    /// A payment asked for by an HTTP call that does not wait: its outcome is told to webhook endpoints.
+    PaymentHook,
     /// The reversal of a payment that was done after its till had been told that it was not.
     Void,
     /// The same for a payment asked for by an HTTP call.
@@ -23,7 +25,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Payment, Self::PaymentCall, Self::Void, Self::VoidCall];
+    pub const ALL: [Self; 5] = [Self::Payment, Self::PaymentCall, Self::PaymentHook, Self::Void, Self::VoidCall];
 
     /// The word in the ledger and in events.
     #[must_use]
@@ -31,6 +33,7 @@ impl Kind {
         match self {
             Self::Payment => "payment",
             Self::PaymentCall => "payment_call",
+            Self::PaymentHook => "payment_hook",
             Self::Void => "void",
             Self::VoidCall => "void_call",
         }
@@ -45,7 +48,7 @@ impl Kind {
     const fn audience(self) -> Audience {
         match self {
             Self::Payment | Self::Void => Audience::Principal,
-            Self::PaymentCall | Self::VoidCall => Audience::Waiting,
+            Self::PaymentCall | Self::PaymentHook | Self::VoidCall => Audience::Waiting,
         }
     }
 }
@@ -58,7 +61,7 @@ impl Kind {
 pub fn rules(choices: &Choices, kind: Kind) -> Arc<Rules> {
     match kind {
         Kind::Payment => payment(choices, kind, Kind::Void),
-        Kind::PaymentCall => payment(choices, kind, Kind::VoidCall),
+        Kind::PaymentCall | Kind::PaymentHook => payment(choices, kind, Kind::VoidCall),
         Kind::Void | Kind::VoidCall => void(choices, kind),
     }
 }

@@ -14,6 +14,7 @@ mod peer;
 mod slow;
 mod tls;
 mod vendor;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -147,6 +147,7 @@ impl Machine for Parrot {
             Input::Committed { .. }
             | Input::Earlier { .. }
             | Input::Loaded { .. }
+            | Input::Done { .. }
             | Input::Mail(_)
             | Input::Directory(_) => {}
         }

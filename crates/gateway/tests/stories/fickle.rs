@@ -1,11 +1,12 @@
 //! A store that fails when told to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, GroupId, Loaded, Member, MemberId, NetworkId, OperationId,
-    OperationRow, Partition, RequestKey, Settled, Timestamp, Wall,
+    Commit, CommitError, Credential, CredentialId, Delivery, EndpointWork, EndpointsDone, GroupId, Loaded, Member,
+    MemberId, NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Tried, Wall,
 };
 use store::{Horizon, Store, StoreError};
 
@@ -84,5 +85,21 @@ impl Store for Fickle {
 
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
         self.store.operations(after, limit)
+    }
+
+    fn endpoints(&mut self, group: &GroupId, work: &EndpointWork) -> Result<EndpointsDone, StoreError> {
+        self.store.endpoints(group, work)
+    }
+
+    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError> {
+        self.store.deliveries(now, busy, each)
+    }
+
+    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError> {
+        self.store.next_delivery(busy)
+    }
+
+    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError> {
+        self.store.delivery_tried(place, tried)
     }
 }

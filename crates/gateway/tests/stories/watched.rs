@@ -74,6 +74,7 @@ impl Record {
             | Input::Committed { .. }
             | Input::Earlier { .. }
             | Input::Loaded { .. }
+            | Input::Done { .. }
             | Input::Mail(_)
             | Input::Directory(_)
             | Input::Drain { .. } => return,
@@ -93,7 +94,11 @@ impl Record {
             },
             Output::Event(event) => self.public.push(Public::Event(event.clone())),
             Output::Note(note) => self.public.push(Public::Note(note.clone())),
-            Output::Commit(_) | Output::Earlier { .. } | Output::Load { .. } | Output::Mail { .. } => {}
+            Output::Commit(_)
+            | Output::Earlier { .. }
+            | Output::Load { .. }
+            | Output::Call { .. }
+            | Output::Mail { .. } => {}
         }
     }
 }

@@ -165,7 +165,7 @@ pub(crate) fn signing(name: &str, seconds: u64) -> Credential {
 
 /// A batch of a shop's partition.
 pub(crate) fn batch(shop: u64, fence: Fence, writes: Vec<Write>) -> Commit {
-    Commit { partition: home(shop), fence, batch: 1, writes, settles: Vec::new() }
+    Commit { partition: home(shop), fence, batch: 1, writes, settles: Vec::new(), announces: Vec::new() }
 }
 
 /// An answer to the `n`th operation; [`service`] does what the evidence says.
@@ -191,7 +191,14 @@ pub(crate) fn settle(shop_number: u64, n: u64, subject: Option<&str>, evidence: 
 
 /// A batch of one answer.
 pub(crate) fn answering(fence: Fence, settle: Settle) -> Commit {
-    Commit { partition: settle.question.operation.partition(), fence, batch: 1, writes: vec![], settles: vec![settle] }
+    Commit {
+        partition: settle.question.operation.partition(),
+        fence,
+        batch: 1,
+        writes: vec![],
+        settles: vec![settle],
+        announces: vec![],
+    }
 }
 
 /// A service that pays like a real one, or breaks the rules as told.

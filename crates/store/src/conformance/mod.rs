@@ -3,6 +3,7 @@
 pub(crate) mod given;
 
 mod credentials;
+mod hooks;
 mod members;
 mod operations;
 mod random;
@@ -106,6 +107,14 @@ on_both! {
         credentials_are_added_all_or_none
         a_rotation_overlaps
         every_change_has_a_version;
+    hooks:
+        endpoints_come_back_as_they_were_up_to_a_bound
+        an_endpoint_is_changed_and_removed_by_its_own_group_only
+        each_endpoint_is_told_what_it_wants
+        what_is_late_is_told_before_the_outcome
+        a_few_are_due_at_a_time_and_none_where_nothing_is_delivered
+        what_is_announced_is_there_with_its_write_or_not_at_all
+        what_endpoints_were_told_is_forgotten_with_its_operation;
     members:
         a_member_comes_back_as_it_was
         replacing_a_member_keeps_the_balance

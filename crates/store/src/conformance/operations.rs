@@ -152,6 +152,7 @@ pub(crate) fn a_ledger_shows_what_a_filter_lets_pass(place: &impl Place) {
         batch: 1,
         writes: vec![Write::Accepted(Box::new(OperationRow { group: slashed.clone(), ..row }))],
         settles: Vec::new(),
+        announces: Vec::new(),
     };
     let fence = store.load(&[Partition::of(&slashed)], Horizon::at(at(0))).unwrap()[0].fence;
     assert_eq!(commit(&mut *store, commit_of(fence)), Ok(vec![]));

@@ -5,10 +5,10 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::checkpoint::Checkpoints;
 use super::fault::Fault;
-use super::{mail, member, operation};
+use super::{hook, mail, member, operation};
 use crate::refusal;
 
-/// Writes and settles one transaction holds at most, unless a single batch has more.
+/// Writes, settles and announcements one transaction holds at most, unless a single batch has more.
 pub const WRITES_PER_TRANSACTION: usize = 256;
 
 /// What became of one batch.
@@ -32,7 +32,7 @@ pub(super) fn all(db: &Connection, checkpoints: &mut Option<Checkpoints>, mut co
 fn together(commits: &[Commit]) -> usize {
     let mut writes = 0;
     let fits = |commit: &&Commit| {
-        writes += commit.writes.len() + commit.settles.len();
+        writes += commit.writes.len() + commit.settles.len() + commit.announces.len();
         writes <= WRITES_PER_TRANSACTION
     };
     commits.iter().take_while(fits).count().max(1)
@@ -94,7 +94,10 @@ fn apply(db: &Connection, commit: &Commit) -> Result<Vec<Settled>, Fault> {
     for write in &commit.writes {
         apply_write(db, commit.partition, write)?;
     }
-    commit.settles.iter().map(|settle| apply_settle(db, commit.partition, settle)).collect()
+    let settled = commit.settles.iter().map(|settle| apply_settle(db, commit.partition, settle));
+    let settled = settled.collect::<Result<_, _>>()?;
+    commit.announces.iter().try_for_each(|announce| hook::announce(db, commit.partition, announce))?;
+    Ok(settled)
 }
 
 fn apply_write(db: &Connection, partition: Partition, write: &Write) -> Result<(), Fault> {

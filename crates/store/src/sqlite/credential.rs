@@ -67,7 +67,7 @@ pub(super) fn add(db: &Connection, key: &Path, credentials: &[Credential]) -> Re
 }
 
 /// The seal for further secrets: that of those which are there, so that one key opens them all, or else a new one.
-fn seal_to_add_with(db: &Connection, key: &Path) -> Result<Seal, StoreError> {
+pub(super) fn seal_to_add_with(db: &Connection, key: &Path) -> Result<Seal, StoreError> {
     const SQL: &str = "SELECT id, sealed FROM credentials WHERE sealed IS NOT NULL ORDER BY place DESC LIMIT 1";
     let mut statement = db.prepare_cached(SQL).map_err(Fault::Sql)?;
     let mut rows = statement.query([]).map_err(Fault::Sql)?;

@@ -9,6 +9,7 @@ mod commit;
 mod credential;
 mod fault;
 mod folder;
+mod hook;
 #[cfg(test)]
 mod kill;
 mod mail;
@@ -18,6 +19,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -26,13 +28,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, DeviceRow, GroupId, Loaded, Member, MemberId, NetworkId,
-    OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Wall,
+    Commit, CommitError, Credential, CredentialId, Delivery, DeviceRow, EndpointWork, EndpointsDone, GroupId, Loaded,
+    Member, MemberId, NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Tried, Wall,
 };
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
-use crate::{Account, Filter, Horizon, Inspect, LateAnswer, Store, StoreError};
+use crate::{Account, Filter, Horizon, Inspect, Kept, LateAnswer, Store, StoreError};
 use checkpoint::Checkpoints;
 use fault::Fault;
 
@@ -258,6 +260,29 @@ impl Store for Sqlite {
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
         Ok(operation::list(&self.db, after, limit)?)
     }
+
+    fn endpoints(&mut self, group: &GroupId, work: &EndpointWork) -> Result<EndpointsDone, StoreError> {
+        if *work == EndpointWork::List {
+            return hook::work(&self.db, &self.seal, group, work);
+        }
+        // `begin` would borrow the path of the key file too.
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Fault::Sql)?;
+        let done = hook::work(&transaction, &self.seal, group, work)?;
+        transaction.commit().map_err(Fault::Sql)?;
+        Ok(done)
+    }
+
+    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError> {
+        hook::due(&self.db, &self.seal, now, busy, each)
+    }
+
+    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError> {
+        Ok(hook::next(&self.db, busy)?)
+    }
+
+    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError> {
+        Ok(hook::tried(&self.db, place, tried)?)
+    }
 }
 
 impl Inspect for Sqlite {
@@ -276,6 +301,10 @@ impl Inspect for Sqlite {
 
     fn late_answers(&self, operation: OperationId) -> Result<Vec<LateAnswer>, StoreError> {
         Ok(operation::late_answers(&self.db, operation)?)
+    }
+
+    fn kept_deliveries(&self, operation: OperationId) -> Result<Vec<Kept>, StoreError> {
+        Ok(hook::kept(&self.db, operation)?)
     }
 
     fn accounts(&self) -> Result<Vec<Account>, StoreError> {

@@ -180,6 +180,12 @@ pub(super) fn earlier(db: &Connection, group: &GroupId, key: &RequestKey) -> Res
     Ok(read_all(db, EARLIER, params![group.as_str(), key.as_str()])?.pop())
 }
 
+/// One operation.
+pub(super) fn one(db: &Connection, operation: OperationId) -> Result<Option<OperationRow>, Fault> {
+    const SQL: &str = select!("o.id = ?1");
+    Ok(read_all(db, SQL, params![id(operation)])?.pop())
+}
+
 /// Every operation after one, oldest first.
 pub(super) fn list(db: &Connection, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, Fault> {
     const SQL: &str = select!("o.id > ?1 ORDER BY o.id LIMIT ?2");

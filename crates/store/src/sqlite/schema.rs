@@ -9,8 +9,11 @@ use super::fault::Fault;
 use crate::StoreError;
 
 /// Every step, in order; step n makes schema n. A step that was shipped never changes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../migrations/0001_first.sql"), include_str!("../../migrations/0002_payments.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../migrations/0001_first.sql"),
+    include_str!("../../migrations/0002_payments.sql"),
+    include_str!("../../migrations/0003_webhooks.sql"),
+];
 
 /// In the header of every database file of ours: `Till`.
 const APPLICATION: i32 = 0x5469_6c6c;

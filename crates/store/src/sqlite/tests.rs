@@ -105,7 +105,7 @@ fn a_reader_sees_what_was_committed_from_another_thread() {
 #[test]
 fn data_that_is_not_for_this_version_is_left_alone() {
     for (sql, expected) in [
-        ("UPDATE meta SET schema = 99", "has schema 99; this version knows schemas up to 2, use a newer one"),
+        ("UPDATE meta SET schema = 99", "has schema 99; this version knows schemas up to 3, use a newer one"),
         ("UPDATE meta SET partitions = 64", "is placed in 64 partitions by"),
         ("UPDATE meta SET partition_function = 'crc'", "is placed in 256 partitions by \"crc\"; this version has 256"),
         ("PRAGMA application_id = 1", "was not made by tillgate"),

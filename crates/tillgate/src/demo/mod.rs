@@ -64,6 +64,7 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<()> {
     settings.drain_spread = settings.drain_spread.min(DRAIN_SPREAD);
     settings.drain_time = settings.drain_time.min(DRAIN_TIME);
     Arc::make_mut(&mut configuration.dialects.boop).test_user_ids = true;
+    Arc::make_mut(&mut configuration.dialects.modulus).allow_private_webhook_targets = true;
     running::prepare(&configuration);
     match &demo.data {
         Some(folder) => running::block_on(play(demo, &configuration, folder, "kept when it ends")),

@@ -487,6 +487,7 @@ impl Street {
                 Sight::Note(
                     Note::NoDoor { .. } | Note::LoginRefused { .. } | Note::LoggedIn { .. } | Note::Ended { .. },
                 ) => {}
+                Sight::Post(..) => return Err(Failure::new("the surface", "nobody here has a webhook endpoint")),
             }
         }
         if self.world.starts() != self.starts {

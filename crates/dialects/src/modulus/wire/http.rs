@@ -17,6 +17,23 @@ pub(crate) enum Wish {
     Pay { terminal: String },
     /// A transaction.
     Look { transaction: String },
+    /// Something about webhook endpoints.
+    Hook(Hook),
+}
+
+/// What a call asks of webhook endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// One more.
+    Create,
+    /// All of them.
+    List,
+    /// One.
+    Read(String),
+    /// A change of one.
+    Update(String),
+    /// One less.
+    Remove(String),
 }
 
 /// What a method and a path mean.
@@ -25,6 +42,17 @@ pub(crate) fn wish(method: &str, path: &str) -> Result<Wish, Code> {
     let (wanted, wish) = match *segments {
         ["v1", "terminals"] => ("GET", Wish::List),
         ["v1", "terminals", terminal, "payments"] => ("POST", Wish::Pay { terminal: decoded(terminal)? }),
+        ["v1", "webhooks", "endpoints", ref rest @ ..] if rest.len() <= 1 => {
+            let id = rest.first().map(|id| decoded(id)).transpose()?;
+            return match (method, id) {
+                ("POST", None) => Ok(Wish::Hook(Hook::Create)),
+                ("GET", None) => Ok(Wish::Hook(Hook::List)),
+                ("GET", Some(id)) => Ok(Wish::Hook(Hook::Read(id))),
+                ("PUT", Some(id)) => Ok(Wish::Hook(Hook::Update(id))),
+                ("DELETE", Some(id)) => Ok(Wish::Hook(Hook::Remove(id))),
+                _ => Err(Code::MethodNotAllowed),
+            };
+        }
         ["v1", "transactions", transaction] => ("GET", Wish::Look { transaction: decoded(transaction)? }),
         _ => return Err(Code::NotFound),
     };
@@ -183,5 +211,10 @@ mod tests {
         assert_eq!(wish("GET", "/v1/terminals/"), Err(Code::NotFound));
         assert_eq!(wish("GET", "/v1/transactions/t-1"), Ok(Wish::Look { transaction: "t-1".to_owned() }));
         assert_eq!(wish("GET", "/v1/transactions/t/1"), Err(Code::NotFound));
+        assert_eq!(wish("POST", "/v1/webhooks/endpoints"), Ok(Wish::Hook(Hook::Create)));
+        assert_eq!(wish("PUT", "/v1/webhooks/endpoints"), Err(Code::MethodNotAllowed));
+        assert_eq!(wish("PUT", "/v1/webhooks/endpoints/wh_1"), Ok(Wish::Hook(Hook::Update("wh_1".to_owned()))));
+        assert_eq!(wish("POST", "/v1/webhooks/endpoints/wh_1"), Err(Code::MethodNotAllowed));
+        assert_eq!(wish("GET", "/v1/webhooks/endpoints/wh_1/secret"), Err(Code::NotFound));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A frame is read twice: its head says which action it is, then the struct of that action is read from the same text.
 
+pub(crate) mod hook;
 pub(crate) mod http;
 pub(crate) mod payment;
 pub(crate) mod result;

@@ -227,6 +227,21 @@ impl Memo {
         (self.amount.get(), &self.currency)
     }
 
+    /// The same as it is printed.
+    pub(crate) fn asked(&self) -> (&RawValue, &str) {
+        (&self.amount, &self.currency)
+    }
+
+    /// How it is paid.
+    pub(crate) fn method(&self) -> &str {
+        &self.payment_method
+    }
+
+    /// The till's own object.
+    pub(crate) fn metadata(&self) -> Option<&RawValue> {
+        self.metadata.as_deref()
+    }
+
     /// The `PaymentResponse` of a payment no terminal gave an answer to.
     pub(crate) fn failed(&self, key: &RequestKey, code: &str, text: &str, wall: Wall) -> Box<RawValue> {
         #[derive(Serialize)]
