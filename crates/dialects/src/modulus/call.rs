@@ -312,7 +312,7 @@ impl Call {
 
     fn errand_done(&mut self, now: Now, done: Done, out: &mut Outbox) {
         let State::Errand { errand, principal, .. } = std::mem::replace(&mut self.state, State::Over) else { return };
-        match errand.done(&self.choices, &mut self.dice, &principal.group, now, done) {
+        match errand.done(&self.choices, &principal.group, now, done) {
             Next::Call(call, errand) => self.go_on(now, principal, call, errand, out),
             Next::Pay(submit) => {
                 let payment = Some(submit.key.clone());

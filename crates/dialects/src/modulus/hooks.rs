@@ -13,7 +13,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::choices::Choices;
 use super::codes::Code;
-use super::requester::uuid;
 use super::wire::hook::{self, Change, Event};
 use super::wire::instant;
 use crate::{Headers, Hooks};
@@ -44,11 +43,15 @@ fn print(announce: &Announce, row: &OperationRow, endpoint: &EndpointId) -> Opti
 
 /// The same whenever the same is told to the same endpoint.
 fn event_id(row: &OperationRow, kind: &str, endpoint: &EndpointId) -> String {
-    let digest = Sha256::digest(format!("{}\n{kind}\n{endpoint}", row.id.number()));
+    format!("evt_{}", ulid(row.accepted_at.millis(), &format!("{}\n{kind}\n{endpoint}", row.id.number())))
+}
+
+/// An id that begins with a time, in milliseconds, and goes on with what a text comes to.
+fn ulid(millis: u64, text: &str) -> String {
     let mut bytes = [0; 16];
-    bytes[..6].copy_from_slice(&row.accepted_at.millis().to_be_bytes()[2..]);
-    bytes[6..].copy_from_slice(&digest[..10]);
-    format!("evt_{}", base32(bytes))
+    bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+    bytes[6..].copy_from_slice(&Sha256::digest(text)[..10]);
+    base32(bytes)
 }
 
 /// Sixteen bytes as ULIDs are written.
@@ -128,13 +131,13 @@ impl Errand {
     }
 
     /// One piece of work is done.
-    pub(crate) fn done(self, choices: &Choices, dice: &mut u64, group: &GroupId, now: Now, done: Done) -> Next {
+    pub(crate) fn done(self, choices: &Choices, group: &GroupId, now: Now, done: Done) -> Next {
         match (self, done) {
-            (errand, Done::Endpoints(Some(EndpointsDone::Listed(there)))) => errand.listed(choices, dice, there, now),
+            (errand, Done::Endpoints(Some(EndpointsDone::Listed(there)))) => errand.listed(choices, there, now),
             (Self::Draw(change), Done::Drawn(Some(drawn))) => {
+                let id = format!("wh_{}", ulid(now.wall.millis(), &format!("endpoint\n{}", drawn.reveal())));
                 let mut endpoint = Endpoint {
-                    id: EndpointId::parse(&format!("wh_{}", base32(uuid(dice, now.wall).into_bytes())))
-                        .expect("digits and letters are an id"),
+                    id: EndpointId::parse(&id).expect("digits and letters are an id"),
                     group: group.clone(),
                     url: "".into(),
                     events: Vec::new(),
@@ -146,7 +149,7 @@ impl Errand {
                     updated_at: now.wall,
                 };
                 change.apply(&mut endpoint, now.wall);
-                ping(choices, dice, now, endpoint, Kept::New)
+                ping(choices, now, endpoint, Kept::New)
             }
             (Self::Ping(endpoint, kept), Done::Posted(posted)) if posted.is_taken() => {
                 store(choices, group, *endpoint, kept)
@@ -167,7 +170,7 @@ impl Errand {
         }
     }
 
-    fn listed(self, choices: &Choices, dice: &mut u64, there: Vec<Endpoint>, now: Now) -> Next {
+    fn listed(self, choices: &Choices, there: Vec<Endpoint>, now: Now) -> Next {
         let find = |id: &EndpointId| there.iter().find(|endpoint| endpoint.id == *id);
         match self {
             Self::Pay(submit) if there.iter().any(|endpoint| endpoint.active) => Next::Pay(submit),
@@ -184,7 +187,7 @@ impl Errand {
                     let moves = change.url.as_ref().is_some_and(|url| *url != endpoint.url);
                     change.apply(&mut endpoint, now.wall);
                     if moves {
-                        ping(choices, dice, now, endpoint, Kept::Before)
+                        ping(choices, now, endpoint, Kept::Before)
                     } else {
                         store(choices, &endpoint.group.clone(), endpoint, Kept::Before)
                     }
@@ -196,8 +199,8 @@ impl Errand {
     }
 }
 
-fn ping(choices: &Choices, dice: &mut u64, now: Now, endpoint: Endpoint, kept: Kept) -> Next {
-    let id = format!("evt_{}", base32(uuid(dice, now.wall).into_bytes()));
+fn ping(choices: &Choices, now: Now, endpoint: Endpoint, kept: Kept) -> Next {
+    let id = format!("evt_{}", ulid(now.wall.millis(), &format!("ping\n{}", endpoint.id)));
     let body = hook::ping(&id, now.wall);
     let post = Post {
         url: endpoint.url.clone(),

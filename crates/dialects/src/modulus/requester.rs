@@ -348,11 +348,6 @@ pub(crate) fn submit(choices: &Choices, kind: Kind, terminal: &str, payment: Pay
 
 /// A `UUIDv7` for a payment whose till chose no id.
 pub(crate) fn fresh(dice: &mut u64, wall: Wall) -> RequestKey {
-    RequestKey::parse(&uuid(dice, wall).to_string()).expect("a UUID is a short text without control characters")
-}
-
-/// A `UUIDv7`.
-pub(crate) fn uuid(dice: &mut u64, wall: Wall) -> uuid::Uuid {
     let mut bytes = [0_u8; 10];
     for half in bytes.chunks_mut(8) {
         *dice = dice.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -361,7 +356,7 @@ pub(crate) fn uuid(dice: &mut u64, wall: Wall) -> uuid::Uuid {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         half.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes()[..half.len()]);
     }
-    uuid::Builder::from_unix_timestamp_millis(wall.millis(), &bytes).into_uuid()
+    uuid_v7(wall, &bytes)
 }
 
 /// A `UUIDv7` of that time with those bits.
