@@ -37,8 +37,7 @@ given back; 23 the gateway refused it, and nothing was begun; 24 the outcome is 
 
 #[derive(Args)]
 pub(crate) struct Pay {
-    /// The server's address, such as https://gateway.example/v1
-    #[arg(long)]
+    #[arg(long, help = "The server's address, such as https://gateway.example/v1")]
     url: String,
     /// On which terminal
     #[arg(long, value_name = "ID")]

@@ -32,8 +32,12 @@ pub(crate) struct Sign {
     /// Print a configuration for `curl -K -` instead of the headers
     #[arg(long)]
     curl: bool,
-    /// With --curl: where the path is, such as https://gateway.example
-    #[arg(long, value_name = "BASE", requires = "curl")]
+    #[arg(
+        long,
+        value_name = "BASE",
+        requires = "curl",
+        help = "With --curl: where the path is, such as https://gateway.example"
+    )]
     url: Option<String>,
     #[command(flatten)]
     key: KeySource,

@@ -2,7 +2,7 @@
 //! must understand, and money is everywhere what the till wrote.
 //!
 //! The first byte says what it is: `t` a till's frame, `p` a terminal's, `b` the body of a call that pays, `o` a payment
-//! as our till writes it, `h` a whole call and `u` a whole upgrade (see [`Knock`]), `c` a gateway's frame to clients.
+//! as our till writes it, `h` a whole call and `u` a whole upgrade (see `Knock`), `c` a gateway's frame to clients.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! `tillgate ledger`: what was accepted and what became of it, from the data folder, also while a gateway runs on it.
 //!
 //! It reads a page at a time and keeps only sums, so the length of the ledger does not matter. What a row means is its
-//! dialect's business (`dialects::ledger`); how it is written down is [`line`]'s and [`print`]'s, whether it adds up
+//! dialect's business (`dialects::ledger`); how it is written down is `line`'s and `print`'s, whether it adds up
 //! [`balance`]'s.
 
 mod balance;
