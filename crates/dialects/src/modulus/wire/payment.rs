@@ -57,6 +57,10 @@ impl Payment {
         if !text.starts_with('{') {
             return Err(Wrong::new("paymentRequest", "must be an object"));
         }
+        // It is passed on as it stands, so it must be read to its depths: an endless number would be a terminal's trouble.
+        serde_json::from_str::<serde_json::Value>(text).map_err(|_| {
+            Wrong::new("paymentRequest", "must be JSON of whole characters and finite numbers, not too deep")
+        })?;
         let fields: Fields<'_> = serde_json::from_str(text)
             .map_err(|_| Wrong::new("paymentRequest", "must be an object with every key once"))?;
         let required = |field, raw: Option<&'_ RawValue>| raw.is_none().then(|| Wrong::new(field, "is required"));
@@ -327,6 +331,7 @@ mod tests {
             ("webhookMode", "{", "{\"webhookMode\":1,"),
             ("paymentRequest", "{", "{\"amount\":1,"),
             ("paymentRequest", "{", "["),
+            ("paymentRequest", "{", "{\"metadata\":{\"a\":1e400},"),
             ("paymentRequest", "{", "{\"metadata\":{\"a\":1,\"a\":2},"),
         ];
         for (field, from, to) in cases {
