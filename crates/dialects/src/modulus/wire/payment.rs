@@ -57,10 +57,6 @@ impl Payment {
         if !text.starts_with('{') {
             return Err(Wrong::new("paymentRequest", "must be an object"));
         }
-        // It is passed on as it stands, so it must be read to its depths: an endless number would be a terminal's trouble.
-        serde_json::from_str::<serde_json::Value>(text).map_err(|_| {
-            Wrong::new("paymentRequest", "must be JSON of whole characters and finite numbers, not too deep")
-        })?;
         let fields: Fields<'_> = serde_json::from_str(text)
             .map_err(|_| Wrong::new("paymentRequest", "must be an object with every key once"))?;
         let required = |field, raw: Option<&'_ RawValue>| raw.is_none().then(|| Wrong::new(field, "is required"));
@@ -88,6 +84,10 @@ impl Payment {
             Some("true") => true,
             Some(_) => return Err(Wrong::new("webhookMode", "must be true or false")),
         };
+        // It is passed on as it stands, so it must be read to its depths: an endless number would be a terminal's trouble.
+        serde_json::from_str::<serde_json::Value>(text).map_err(|_| {
+            Wrong::new("paymentRequest", "must be JSON of whole characters and finite numbers, not too deep")
+        })?;
         let mut canonical = format!("{terminal}\n");
         canonical_of(text, 0, &mut canonical)?;
         let (key, request) = match fields.transaction_id {
