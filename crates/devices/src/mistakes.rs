@@ -34,3 +34,37 @@ impl fmt::Display for Mistakes {
         Ok(())
     }
 }
+
+/// The most steps a script can have.
+const STEPS: usize = 10_000;
+
+/// Reads a script: a step a line, `#` before what is not meant, and at the end what happens `otherwise`.
+pub(crate) fn lines<S>(
+    text: &str,
+    step: impl Fn(&[&str]) -> Result<S, String>,
+) -> Result<(Vec<S>, Option<S>), Mistakes> {
+    let mut steps = Vec::new();
+    let mut otherwise = None;
+    let mut mistakes = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+        let mut mistake = |right: &str| {
+            mistakes.push(Mistake { line: number, right: right.to_owned(), found: words.join(" ") });
+        };
+        match words.as_slice() {
+            [] => {}
+            ["otherwise", words @ ..] => match step(words) {
+                Ok(_) if otherwise.is_some() => mistake("one `otherwise` at most"),
+                Ok(step) => otherwise = Some(step),
+                Err(right) => mistake(&right),
+            },
+            _ if otherwise.is_some() => mistake("nothing after `otherwise`, which must come last"),
+            words => match step(words) {
+                Ok(_) if steps.len() >= STEPS => mistake(&format!("at most {STEPS} steps")),
+                Ok(step) => steps.push(step),
+                Err(right) => mistake(&right),
+            },
+        }
+    }
+    if mistakes.is_empty() { Ok((steps, otherwise)) } else { Err(Mistakes(mistakes)) }
+}

@@ -22,13 +22,10 @@ use client::boop::Capture;
 use model::setting::{parse_duration, print_duration};
 use model::{MemberId, Side};
 
-use crate::mistakes::{Mistake, Mistakes};
+use crate::mistakes::{Mistakes, lines};
 
 /// The longest wait a step can have.
 const AFTER_MOST: Duration = Duration::from_secs(3_600);
-
-/// The most lines a script can have.
-const LINES: usize = 10_000;
 
 /// Something that happens at the glass, or to the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,35 +92,9 @@ impl Script {
     ///
     /// Every mistake there is, each with its line and what would be right.
     pub fn parse(text: &str) -> Result<Self, Mistakes> {
-        let mut steps = Vec::new();
-        let mut otherwise = None;
-        let mut mistakes = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
-            let mut mistake = |right: &str| {
-                mistakes.push(Mistake { line: number, right: right.to_owned(), found: words.join(" ") });
-            };
-            match words.as_slice() {
-                [] => {}
-                ["otherwise", words @ ..] => match step(words) {
-                    Ok(_) if otherwise.is_some() => mistake("one `otherwise` at most"),
-                    Ok(step) => otherwise = Some(step),
-                    Err(right) => mistake(&right),
-                },
-                _ if otherwise.is_some() => mistake("nothing after `otherwise`, which must come last"),
-                words => match step(words) {
-                    Ok(_) if steps.len() >= LINES => mistake(&format!("at most {LINES} steps")),
-                    Ok(step) => steps.push(step),
-                    Err(right) => mistake(&right),
-                },
-            }
-        }
-        if mistakes.is_empty() {
-            let silence = Step { act: Act::Silence, after: Duration::ZERO };
-            Ok(Self { steps, otherwise: otherwise.unwrap_or(silence) })
-        } else {
-            Err(Mistakes(mistakes))
-        }
+        let (steps, otherwise) = lines(text, step)?;
+        let silence = Step { act: Act::Silence, after: Duration::ZERO };
+        Ok(Self { steps, otherwise: otherwise.unwrap_or(silence) })
     }
 
     /// The right palm of one registered user, presented so long after any context opens.

@@ -25,13 +25,10 @@ use std::time::Duration;
 
 use model::setting::{parse_duration, print_duration};
 
-use crate::mistakes::{Mistake, Mistakes};
+use crate::mistakes::{Mistakes, lines};
 
 /// The longest wait a step can have, and the longest the line can be down.
 const LONGEST: Duration = Duration::from_secs(3_600);
-
-/// The most lines a script can have.
-const LINES: usize = 10_000;
 
 /// How long the line is down unless it is said.
 const DOWN: Duration = Duration::from_secs(5);
@@ -149,35 +146,9 @@ impl Script {
     ///
     /// Every mistake there is, each with its line and what would be right.
     pub fn parse(text: &str) -> Result<Self, Mistakes> {
-        let mut steps = Vec::new();
-        let mut otherwise = None;
-        let mut mistakes = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
-            let mut mistake = |right: &str| {
-                mistakes.push(Mistake { line: number, right: right.to_owned(), found: words.join(" ") });
-            };
-            match words.as_slice() {
-                [] => {}
-                ["otherwise", words @ ..] => match step(words) {
-                    Ok(_) if otherwise.is_some() => mistake("one `otherwise` at most"),
-                    Ok(step) => otherwise = Some(step),
-                    Err(right) => mistake(&right),
-                },
-                _ if otherwise.is_some() => mistake("nothing after `otherwise`, which must come last"),
-                words => match step(words) {
-                    Ok(_) if steps.len() >= LINES => mistake(&format!("at most {LINES} steps")),
-                    Ok(step) => steps.push(step),
-                    Err(right) => mistake(&right),
-                },
-            }
-        }
-        if mistakes.is_empty() {
-            let by_amount = Step { act: Act::ByAmount, after: Duration::ZERO };
-            Ok(Self { steps, otherwise: otherwise.unwrap_or(by_amount) })
-        } else {
-            Err(Mistakes(mistakes))
-        }
+        let (steps, otherwise) = lines(text, step)?;
+        let by_amount = Step { act: Act::ByAmount, after: Duration::ZERO };
+        Ok(Self { steps, otherwise: otherwise.unwrap_or(by_amount) })
     }
 
     /// The cents of every amount decide, so long after it is offered or later.

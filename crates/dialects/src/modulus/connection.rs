@@ -5,8 +5,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::{
-    Call, CallId, Denied, DeviceId, Dialect, Done, Input, Now, Opaque, Outbox, Output, Principal, Request, Role,
-    Secret, Timestamp, Window,
+    Call, CallId, Denied, DeviceId, Dialect, Done, Input, NotAdmitted, Now, Opaque, Outbox, Output, Principal, Request,
+    Role, Secret, Tell, Timestamp, Window,
 };
 
 use super::choices::Choices;
@@ -200,6 +200,19 @@ impl Connection {
     fn refuse(&mut self, now: Now, code: Code, about: About<'_>, out: &mut Outbox) {
         self.state = State::Closed;
         out.push(Output::Refuse(http::error(now.wall, code, about)));
+    }
+}
+
+/// Why a till or a terminal whose key was right is not let in.
+pub(crate) fn not_let_in(is_answer: bool, tell: &Tell, choices: &Choices) -> (Code, About<'static>) {
+    let later = |retry_after: u64| About { retry_after: Some(retry_after), ..About::default() };
+    match tell {
+        Tell::NotAdmitted(why) if is_answer => match why {
+            NotAdmitted::Damped(wait) => (codes::not_admitted(*why), later(seconds(*wait))),
+            NotAdmitted::Occupied => (codes::not_admitted(*why), later(1)),
+        },
+        Tell::Revoked => (Code::Unauthorized, About::default()),
+        _ => (Code::Unavailable, later(seconds(choices.reload_pause))),
     }
 }
 

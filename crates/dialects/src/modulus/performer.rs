@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{
-    Admit, Answer, Ask, AskId, Class, DeviceId, Frame, Hears, Input, NotAdmitted, Now, Opaque, OperationId, Outbox,
-    Output, Principal, Reason, RequestKey, Role, Taken, Takeover, Tell, Timestamp, Verdict, Which,
+    Admit, Answer, Ask, AskId, Class, DeviceId, Frame, Hears, Input, Now, Opaque, OperationId, Outbox, Output,
+    Principal, Reason, RequestKey, Role, Taken, Takeover, Tell, Timestamp, Verdict, Which,
 };
 
 use super::choices::Choices;
 use super::codes::{self, Code, Told};
-use super::connection::seconds;
+use super::connection::{not_let_in, seconds};
 use super::manners::{Manners, Pace};
 use super::rules::Kind;
 use super::wire::http::{self, About};
@@ -157,17 +157,9 @@ impl Performer {
                 out.push(Output::Accept);
                 out.push(Output::Limit(self.choices.frame_bytes));
             }
-            Tell::NotAdmitted(why) if is_answer => {
-                let retry_after = match why {
-                    NotAdmitted::Damped(wait) => Some(seconds(*wait)),
-                    NotAdmitted::Occupied => Some(1),
-                };
-                self.refuse(now, codes::not_admitted(*why), About { retry_after, ..About::default() }, out);
-            }
-            Tell::Revoked => self.refuse(now, Code::Unauthorized, About::default(), out),
             _ => {
-                let about = About { retry_after: Some(seconds(self.choices.reload_pause)), ..About::default() };
-                self.refuse(now, Code::Unavailable, about, out);
+                let (code, about) = not_let_in(is_answer, tell, &self.choices);
+                self.refuse(now, code, about, out);
             }
         }
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::{
-    Admit, Ask, AskId, Class, DeviceId, Event, Frame, Happening, Hears, Input, NotAdmitted, Now, Opaque, Outbox,
-    Outcome, Output, Principal, Reason, Refusal, RequestKey, Role, Submit, Takeover, Target, Tell, Timestamp, Wall,
+    Admit, Ask, AskId, Class, DeviceId, Event, Frame, Happening, Hears, Input, Now, Opaque, Outbox, Outcome, Output,
+    Principal, Reason, Refusal, RequestKey, Role, Submit, Takeover, Target, Tell, Timestamp, Wall,
 };
 
 use super::choices::Choices;
 use super::codes::{self, Code, Told};
-use super::connection::seconds;
+use super::connection::{not_let_in, seconds};
 use super::manners::{Manners, Pace};
 use super::rules::{Kind, rules};
 use super::wire::http::{self, About};
@@ -136,15 +136,10 @@ impl Requester {
                 out.push(Output::Limit(self.choices.frame_bytes));
                 self.ask(Wish::Listen, Ask::Listen { since: None }, out);
             }
-            Tell::NotAdmitted(why) if is_answer => {
-                let retry_after = match why {
-                    NotAdmitted::Damped(wait) => Some(seconds(*wait)),
-                    NotAdmitted::Occupied => Some(1),
-                };
-                self.refuse(now, codes::not_admitted(*why), About { retry_after, ..About::default() }, out);
+            _ => {
+                let (code, about) = not_let_in(is_answer, tell, &self.choices);
+                self.refuse(now, code, about, out);
             }
-            Tell::Revoked => self.refuse(now, Code::Unauthorized, About::default(), out),
-            _ => self.turn_away(now, Some(self.choices.reload_pause), out),
         }
     }
 

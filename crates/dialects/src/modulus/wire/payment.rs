@@ -84,10 +84,6 @@ impl Payment {
             Some("true") => true,
             Some(_) => return Err(Wrong::new("webhookMode", "must be true or false")),
         };
-        // It is passed on as it stands, so it must be read to its depths: an endless number would be a terminal's trouble.
-        serde_json::from_str::<serde_json::Value>(text).map_err(|_| {
-            Wrong::new("paymentRequest", "must be JSON of whole characters and finite numbers, not too deep")
-        })?;
         let mut canonical = format!("{terminal}\n");
         canonical_of(text, 0, &mut canonical)?;
         let (key, request) = match fields.transaction_id {
@@ -173,7 +169,12 @@ fn canonical_of(text: &str, depth: u32, out: &mut String) -> Result<(), Wrong> {
             let plain: String = serde_json::from_str(text).map_err(|_| twice())?;
             out.push_str(&serde_json::Value::from(plain).to_string());
         }
-        _ => out.push_str(text),
+        Some(b't' | b'f' | b'n') => out.push_str(text),
+        // It is passed on as it stands: a number nobody can hold would be a terminal's trouble.
+        _ => match serde_json::from_str::<f64>(text) {
+            Ok(_) => out.push_str(text),
+            Err(_) => return Err(Wrong::new("paymentRequest", "must have numbers that can be held")),
+        },
     }
     Ok(())
 }
