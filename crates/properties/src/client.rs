@@ -18,7 +18,7 @@ use client::boop::{
     ContextId, Lines, LinesConfig, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig, ScannerEvent, Vendor,
     VendorCommand, VendorConfig, VendorEvent,
 };
-use client::{Input, Line, LinesEvent, Lost, Machine, Output, Preset, State, Text};
+use client::{Input, Line, LinesEvent, Lost, Machine, Output, Preset, Problem, State, Text};
 use model::{Secret, Side, Timestamp};
 
 use crate::program::{self, first, number};
@@ -130,11 +130,13 @@ pub(crate) fn lost(kind: u64) -> Lost {
     match kind % 8 {
         0 => Lost::Closed { code: Some(4409), reason: String::new() },
         1 => Lost::Closed { code: Some(1001), reason: "retry_after=99999999999".to_owned() },
-        2 => Lost::Rejected { status: 503, retry_after: Some(Duration::MAX) },
+        2 => {
+            Lost::Rejected { status: 503, problem: Problem { retry_after: Some(Duration::MAX), ..Problem::default() } }
+        }
         3 => Lost::Closed { code: None, reason: String::new() },
         4 => Lost::Tls("untrusted".to_owned()),
         5 => Lost::Closed { code: Some(4401), reason: String::new() },
-        6 => Lost::Rejected { status: 401, retry_after: None },
+        6 => Lost::Rejected { status: 401, problem: Problem::default() },
         _ => Lost::Broken("cable".to_owned()),
     }
 }

@@ -241,16 +241,21 @@ fn a_signature_is_three_headers_or_what_curl_reads() {
 #[test]
 fn a_connection_is_looked_at_and_each_peers_own_words_stay_its_own() {
     let demo = Demo::start(&["--without-devices"]);
-    let check = |key: &str, more: &[&str]| {
+    let connect = |key: &str, more: &[&str]| {
         let connect = ["connect", "modulus", "--check", "--url", demo.text("url")];
-        ended(tillgate().args(connect).args(more).env("TILLGATE_KEY", key)).code
+        ended(tillgate().args(connect).args(more).env("TILLGATE_KEY", key))
     };
+    let check = |key: &str, more: &[&str]| connect(key, more).code;
     let (till, terminals) = (demo.text("api_key"), demo.text("terminal_api_key"));
     assert_eq!(check(till, &[]), 0);
     assert_eq!(check(till, &["--group", demo.text("group_id")]), 0);
     assert_eq!(check(terminals, &["--device", "TERM-001"]), 0);
-    assert_eq!(check("mk_of_nobody", &[]), 10);
-    assert_eq!(check(till, &["--group", "store-of-others"]), 11);
     assert_eq!(check(till, &["--vendor", "ven_1"]), 2);
+    let refused = connect("mk_of_nobody", &[]);
+    assert_eq!(refused.code, 10);
+    assert!(refused.err.starts_with("tillgate: credentials refused: ") && refused.err.ends_with(" (UNAUTHORIZED)\n"));
+    let forbidden = connect(till, &["--group", "store-of-others"]);
+    assert_eq!(forbidden.code, 11);
+    assert!(forbidden.err.starts_with("tillgate: not permitted: ") && forbidden.err.ends_with(" (GROUP_MISMATCH)\n"));
     demo.stop();
 }

@@ -346,10 +346,13 @@ impl<K: PartialEq> Link<K> {
 
 /// Whether there is no point in coming back after this.
 fn verdict(lost: &Lost) -> Option<Ended> {
-    let (code, text) = match lost {
-        Lost::Closed { code: Some(code), reason } => (CloseCode(*code), reason.clone()),
-        Lost::Rejected { status: 401, .. } => (CloseCode::NOT_AUTHENTICATED, lost.to_string()),
-        Lost::Rejected { status: 403, .. } => (CloseCode::NOT_PERMITTED, lost.to_string()),
+    let said = |problem: &Problem| {
+        if problem.is_silent() { Problem::new(None, lost.to_string()) } else { problem.clone() }
+    };
+    let (code, problem) = match lost {
+        Lost::Closed { code: Some(code), reason } => (CloseCode(*code), Problem::new(None, reason.clone())),
+        Lost::Rejected { status: 401, problem } => (CloseCode::NOT_AUTHENTICATED, said(problem)),
+        Lost::Rejected { status: 403, problem } => (CloseCode::NOT_PERMITTED, said(problem)),
         Lost::Closed { code: None, .. }
         | Lost::Rejected { .. }
         | Lost::Unreachable(_)
@@ -362,8 +365,8 @@ fn verdict(lost: &Lost) -> Option<Ended> {
         | Lost::Protocol(_) => return None,
     };
     match code {
-        CloseCode::NOT_AUTHENTICATED => Some(Ended::Refused(Problem::new(None, text))),
-        CloseCode::NOT_PERMITTED => Some(Ended::Forbidden(Problem::new(None, text))),
+        CloseCode::NOT_AUTHENTICATED => Some(Ended::Refused(problem)),
+        CloseCode::NOT_PERMITTED => Some(Ended::Forbidden(problem)),
         CloseCode::DISPLACED => Some(Ended::Displaced),
         _ => None,
     }
@@ -372,7 +375,7 @@ fn verdict(lost: &Lost) -> Option<Ended> {
 /// How long the way in which it was lost asks us to stay away.
 fn hint_of(lost: &Lost) -> Option<Duration> {
     match lost {
-        Lost::Rejected { retry_after, .. } => *retry_after,
+        Lost::Rejected { problem, .. } => problem.retry_after,
         Lost::Closed { reason, .. } => retry_after_in(reason),
         Lost::Unreachable(_)
         | Lost::Tls(_)

@@ -74,12 +74,12 @@ pub enum Lost {
     #[error("no trusted TLS connection: {0}")]
     Tls(String),
     /// An ordinary HTTP answer instead of an upgrade.
-    #[error("expected an upgrade, got HTTP status {status}")]
+    #[error("expected an upgrade, got HTTP status {status}{}", said_text(problem))]
     Rejected {
         /// Its status.
         status: u16,
-        /// Its `Retry-After`, if it had one in seconds.
-        retry_after: Option<Duration>,
+        /// What its body says, if that was JSON; and its `Retry-After`, if it had one in seconds.
+        problem: Problem,
     },
     /// An answer to the upgrade that no WebSocket server gives.
     #[error("no WebSocket server: {0}")]
@@ -107,6 +107,10 @@ pub enum Lost {
     /// The server sent what no server may, or more than we take.
     #[error("the server broke the protocol: {0}")]
     Protocol(websocket::Error),
+}
+
+fn said_text(problem: &Problem) -> impl fmt::Display {
+    if problem.is_silent() { String::new() } else { format!(": {problem}") }
 }
 
 fn close_text(code: Option<u16>, reason: &str) -> impl fmt::Display {

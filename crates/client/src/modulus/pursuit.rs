@@ -155,8 +155,8 @@ impl Pursuit {
 
 /// What the body of a refusal says; its status where it says nothing.
 pub(super) fn problem(status: u16, body: &str) -> Problem {
-    let problem = wire::read_problem(body);
-    if problem == Problem::default() { Problem::new(None, format!("HTTP status {status}")) } else { problem }
+    let problem = Problem::of_body(body);
+    if problem.is_silent() { Problem::new(None, format!("HTTP status {status}")) } else { problem }
 }
 
 #[cfg(test)]

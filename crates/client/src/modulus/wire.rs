@@ -171,10 +171,10 @@ impl Incoming {
     pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
         let fields = fields(text)?;
         if string(fields.error).is_some() {
-            return Ok(Self::Error(complaint(&fields)));
+            return Ok(Self::Error(complaint(text, &fields)));
         }
         let Some(action) = string(fields.action) else {
-            return if fields.message.is_some() { Ok(Self::Error(complaint(&fields))) } else { Err(Malformed) };
+            return if fields.message.is_some() { Ok(Self::Error(complaint(text, &fields))) } else { Err(Malformed) };
         };
         match &*action {
             "pong" => Ok(Self::Pong),
@@ -198,7 +198,7 @@ impl Incoming {
                 let code = Some(reason.clone()).filter(|reason| !reason.is_empty());
                 Ok(Self::ForceDisconnect { reason, problem: Problem::new(code, text) })
             }
-            "error" => Ok(Self::Error(complaint(&fields))),
+            "error" => Ok(Self::Error(complaint(text, &fields))),
             "payment" => Ok(Self::Offer(Box::new(offer(&fields)?))),
             "paymentInquiry" => Ok(Self::Inquiry(Box::new(offer(&fields)?))),
             "voidPayment" => {
@@ -213,7 +213,7 @@ impl Incoming {
                 transaction_id: id(&fields)?,
                 status: string(fields.status).as_deref().and_then(Status::parse),
             }),
-            _ if fields.message.is_some() => Ok(Self::Error(complaint(&fields))),
+            _ if fields.message.is_some() => Ok(Self::Error(complaint(text, &fields))),
             unknown => Ok(Self::Unknown(unknown.to_owned())),
         }
     }
@@ -227,11 +227,6 @@ pub(super) fn read_payment(text: &str) -> Result<Payment, Malformed> {
 /// The terminals in the body of a response.
 pub(super) fn read_terminals(text: &str) -> Result<Vec<TerminalInfo>, Malformed> {
     terminals(fields(text)?.terminals)
-}
-
-/// What the body of a refusal says.
-pub(super) fn read_problem(text: &str) -> Problem {
-    fields(text).map_or_else(|_| Problem::default(), |fields| complaint(&fields).problem)
 }
 
 /// The payment the body of a refusal is about.
@@ -311,14 +306,11 @@ fn terminal(raw: &RawValue) -> Result<TerminalInfo, Malformed> {
     })
 }
 
-fn complaint(fields: &Fields<'_>) -> Complaint {
-    let inner = object(fields.error).and_then(|error| self::fields(error).ok()).unwrap_or_default();
-    let code = owned(fields.code).or_else(|| owned(inner.code)).or_else(|| owned(fields.error));
-    let text = owned(fields.message).or_else(|| owned(inner.message)).unwrap_or_default();
+fn complaint(text: &str, fields: &Fields<'_>) -> Complaint {
     Complaint {
         transaction_id: id(fields).ok(),
         request_action: owned(fields.request_action),
-        problem: Problem::new(code, text),
+        problem: Problem::of_body(text),
     }
 }
 

@@ -7,6 +7,7 @@ mod endpoint;
 mod handle;
 mod listener;
 mod random;
+mod refusal;
 mod tls;
 mod upgrade;
 

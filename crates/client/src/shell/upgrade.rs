@@ -1,7 +1,5 @@
 //! From a stream of bytes to a WebSocket: our request out, a strictly checked response in.
 
-use std::time::Duration;
-
 use bytes::BytesMut;
 use model::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,6 +8,7 @@ use websocket::handshake::{ClientHandshake, ResponseRefusal};
 use super::dial::Stream;
 use super::endpoint::Target;
 use super::random;
+use super::refusal::Refusal;
 use crate::link::Lost;
 
 /// The longest response head that is read, in bytes.
@@ -48,9 +47,12 @@ pub(super) async fn upgrade(
         if stream.read_buf(&mut head).await.map_err(broken)? == 0 {
             return Err(Lost::Handshake("the connection ended before its answer did".to_owned()));
         }
-        if let Some(length) = check(&head, &handshake)? {
-            let leftover = head.split_off(length);
-            return Ok(Upgraded { stream, leftover });
+        match check(&head, &handshake)? {
+            Some(Answer::Yes { head_bytes }) => return Ok(Upgraded { stream, leftover: head.split_off(head_bytes) }),
+            Some(Answer::No { head_bytes, refusal }) => {
+                return Err(refusal.read(stream, head.split_off(head_bytes)).await);
+            }
+            None => {}
         }
         if head.len() >= HEAD_BYTES {
             return Err(Lost::Handshake(format!("its answer has more than {HEAD_BYTES} bytes of headers")));
@@ -58,12 +60,18 @@ pub(super) async fn upgrade(
     }
 }
 
-/// The length of the response head, once it is whole and agrees to our request.
-fn check(head: &[u8], handshake: &ClientHandshake) -> Result<Option<usize>, Lost> {
+/// What a server answers, and how long the head of that is.
+enum Answer {
+    Yes { head_bytes: usize },
+    No { head_bytes: usize, refusal: Refusal },
+}
+
+/// The answer, once its head is whole.
+fn check(head: &[u8], handshake: &ClientHandshake) -> Result<Option<Answer>, Lost> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut response = httparse::Response::new(&mut headers);
-    let length = match response.parse(head) {
-        Ok(httparse::Status::Complete(length)) => length,
+    let head_bytes = match response.parse(head) {
+        Ok(httparse::Status::Complete(bytes)) => bytes,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(error) => return Err(Lost::Handshake(format!("its answer is no HTTP: {error}"))),
     };
@@ -73,14 +81,10 @@ fn check(head: &[u8], handshake: &ClientHandshake) -> Result<Option<usize>, Lost
     let status = response.code.unwrap_or_default();
     let headers = response.headers.iter().map(|header| (header.name, header.value));
     match handshake.verify(status, headers.clone()) {
-        Ok(()) => Ok(Some(length)),
-        Err(ResponseRefusal::Status(status)) => Err(Lost::Rejected { status, retry_after: retry_after(headers) }),
+        Ok(()) => Ok(Some(Answer::Yes { head_bytes })),
+        Err(ResponseRefusal::Status(status)) => {
+            Ok(Some(Answer::No { head_bytes, refusal: Refusal::new(status, headers) }))
+        }
         Err(refusal) => Err(Lost::Handshake(refusal.to_string())),
     }
-}
-
-/// `Retry-After` in seconds. A date would ask us to compare clocks; our own pause does then.
-fn retry_after<'h>(mut headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Option<Duration> {
-    let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
-    std::str::from_utf8(value).ok()?.trim().parse().ok().map(Duration::from_secs)
 }

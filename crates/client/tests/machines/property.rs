@@ -9,7 +9,7 @@ use client::boop::{
     VendorConfig, VendorEvent,
 };
 use client::modulus::{PaymentRequest, Pos, PosCommand, PosConfig, PosEvent};
-use client::{Input, Lost, Machine, Output, Preset, State};
+use client::{Input, Lost, Machine, Output, Preset, Problem, State};
 use model::{Secret, Side, Timestamp};
 use proptest::prelude::*;
 
@@ -80,7 +80,9 @@ fn lost(kind: u8) -> Lost {
     match kind % 8 {
         0 => Lost::Closed { code: Some(4409), reason: String::new() },
         1 => Lost::Closed { code: Some(1001), reason: "retry_after=99999999999".to_owned() },
-        2 => Lost::Rejected { status: 503, retry_after: Some(Duration::MAX) },
+        2 => {
+            Lost::Rejected { status: 503, problem: Problem { retry_after: Some(Duration::MAX), ..Problem::default() } }
+        }
         3 => Lost::Closed { code: None, reason: String::new() },
         4 => Lost::Tls("untrusted".to_owned()),
         _ => Lost::Broken("cable".to_owned()),

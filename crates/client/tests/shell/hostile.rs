@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use client::boop::{Failure, Requirements, VendorEvent};
 use client::rehearsal::{Doorbell, read_request};
-use client::{Ended, Heard, Lost, State};
+use client::{Ended, Heard, Lost, Problem, State};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use websocket::Message;
@@ -75,15 +75,66 @@ async fn an_upgrade_is_checked_strictly() {
     }
 }
 
+/// An ordinary answer, and how long it asks us to stay away.
+fn rejected(status: u16, retry_after: Option<Duration>) -> Lost {
+    Lost::Rejected { status, problem: Problem { retry_after, ..Problem::default() } }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_ordinary_answer_is_told_with_its_status_and_its_hint() {
     let lost = answered("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n").await;
-    assert_eq!(lost, Lost::Rejected { status: 503, retry_after: Some(Duration::from_secs(7)) });
+    assert_eq!(lost, rejected(503, Some(Duration::from_secs(7))));
     let lost = answered("HTTP/1.1 302 Found\r\nLocation: http://elsewhere/\r\n\r\n").await;
-    assert_eq!(lost, Lost::Rejected { status: 302, retry_after: None });
+    assert_eq!(lost, rejected(302, None), "nobody follows it");
     for hint in ["-1", "1e9", "99999999999999999999", "Wed, 21 Oct 2065 07:28:00 GMT"] {
         let lost = answered(&format!("HTTP/1.1 429 No\r\nRetry-After: {hint}\r\n\r\n")).await;
-        assert_eq!(lost, Lost::Rejected { status: 429, retry_after: None }, "{hint}");
+        assert_eq!(lost, rejected(429, None), "{hint}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ordinary_answer_is_told_in_the_words_of_its_body() {
+    const BODY: &str = r#"{"error":{"code":"GROUP_MISMATCH","message":"another group"},"code":"GROUP_MISMATCH"}"#;
+    let long = format!(r#"{{"message":"{}"}}"#, "x".repeat(20_000));
+    let (one, two) = BODY.split_at(7);
+    let chunks = format!("7;name=x\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n", two.len());
+    let told = "expected an upgrade, got HTTP status 418: another group (GROUP_MISMATCH)";
+    let silent = "expected an upgrade, got HTTP status 418";
+    let table = [
+        (format!("Content-Length: {}\r\n\r\n{BODY}", BODY.len()), told),
+        (format!("Content-Length: {}\r\n\r\n{BODY}and more", BODY.len()), told),
+        (format!("\r\n{BODY}"), told),
+        (format!("Transfer-Encoding: chunked\r\n\r\n{chunks}"), told),
+        (format!("Content-Length: 999\r\n\r\n{BODY}"), told),
+        (format!("Transfer-Encoding: chunked\r\n\r\n7\r\n{BODY}"), silent),
+        (format!("Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{BODY}"), silent),
+        (format!("Content-Length: -1\r\n\r\n{BODY}"), told),
+        (format!("Content-Length: 20014\r\n\r\n{long}"), silent),
+        (format!("\r\n{long}"), silent),
+        ("\r\n<html>no</html>".to_owned(), silent),
+        ("\r\n\u{7f}\0".to_owned(), silent),
+        (String::from("\r\n[[[[[[[[[["), silent),
+    ];
+    for (answer, told) in table {
+        assert_eq!(answered(&format!("HTTP/1.1 418 No\r\n{answer}")).await.to_string(), told, "{answer:.90}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_end_costs_its_words_and_not_the_status() {
+    for head in ["Content-Length: 99\r\n", "Transfer-Encoding: chunked\r\n", ""] {
+        let (_vendor, mut events, mut doorbell) = vendor();
+        let mut stream = doorbell.ring().await;
+        let start = Instant::now();
+        read_request(&mut stream).await.unwrap();
+        stream.write_all(format!("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\n{head}\r\n").as_bytes()).await.unwrap();
+        tokio::spawn(async move {
+            while stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        });
+        assert_eq!(next_loss(&mut events).await, rejected(503, Some(Duration::from_secs(7))));
+        assert_eq!(start.elapsed(), Duration::from_secs(2), "{head}");
     }
 }
 
@@ -92,8 +143,12 @@ async fn an_upgrade_that_refuses_the_credentials_is_the_last_attempt() {
     let (vendor, _, mut doorbell) = vendor();
     let mut stream = doorbell.ring().await;
     read_request(&mut stream).await.unwrap();
-    stream.write_all(b"HTTP/1.1 401 Unauthorized\r\n\r\n").await.unwrap();
-    assert!(matches!(vendor.authenticated().await, Err(Ended::Refused(_))));
+    let body = r#"{"error":{"code":"UNAUTHORIZED","message":"no such key"}}"#;
+    let head = format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all((head + body).as_bytes()).await.unwrap();
+    let ended = vendor.authenticated().await.unwrap_err();
+    assert!(matches!(ended, Ended::Refused(_)));
+    assert_eq!(ended.to_string(), "credentials refused: no such key (UNAUTHORIZED)");
     let more = tokio::time::timeout(Duration::from_secs(3_600), doorbell.ring()).await;
     assert!(more.is_err(), "it stays away");
 }

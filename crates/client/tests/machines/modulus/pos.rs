@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use client::modulus::{Failure, Payment, PaymentRequest, Pos, PosCommand, PosConfig, PosEvent, Status, TransactionId};
-use client::{Ended, Input, Lost, Machine as _, NotSent, Output, State};
+use client::{Ended, Input, Lost, Machine as _, NotSent, Output, Problem, State};
 use model::{CloseCode, Secret};
 
 use crate::stage::{Stage, closed, connecting, said};
@@ -351,11 +351,15 @@ fn an_upgrade_that_is_refused_is_the_last_attempt() {
     for (status, is_refused) in [(401, true), (403, false)] {
         let mut stage = dialing();
         pay(&mut stage, "a");
-        let out = stage.lost(Lost::Rejected { status, retry_after: None });
+        let out = stage.lost(Lost::Rejected { status, problem: Problem::default() });
         let Some(Output::Event(PosEvent::State(State::Closed(ended)))) = out.last() else { panic!("{out:?}") };
         assert_eq!(matches!(ended, Ended::Refused(_)), is_refused);
         assert_eq!(failure(&out[1..2]), ("a", &NotSent::Closed.into()));
     }
+    let problem = Problem { code: Some("FORBIDDEN".to_owned()), text: "HTTP only".to_owned(), ..Problem::default() };
+    let out = dialing().lost(Lost::Rejected { status: 403, problem: problem.clone() });
+    let closed = PosEvent::State(State::Closed(Ended::Forbidden(problem)));
+    assert_eq!(out.last(), Some(&Output::Event(closed)), "in the gateway's own words");
 }
 
 #[test]

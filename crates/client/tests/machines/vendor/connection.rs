@@ -46,7 +46,7 @@ fn a_close_that_says_never_is_obeyed() {
     assert_eq!(ended(&out), Ended::Displaced);
     for (status, refused) in [(401, true), (403, false)] {
         let mut stage = vendor_with(config());
-        let ended = ended(&stage.lost(Lost::Rejected { status, retry_after: None }));
+        let ended = ended(&stage.lost(Lost::Rejected { status, problem: Problem::default() }));
         assert_eq!(matches!(ended, Ended::Refused(_)), refused);
     }
 }
@@ -156,7 +156,10 @@ fn a_server_that_asks_to_be_left_alone_is() {
     assert_eq!(pause(&stage.lost(closed(1013, "retry_after=45"))), Duration::from_secs(45));
 
     let mut stage = vendor_with(config());
-    let busy = Lost::Rejected { status: 503, retry_after: Some(Duration::from_secs(40)) };
+    let busy = Lost::Rejected {
+        status: 503,
+        problem: Problem { retry_after: Some(Duration::from_secs(40)), ..Problem::default() },
+    };
     assert_eq!(pause(&stage.lost(busy)), Duration::from_secs(40));
 }
 
