@@ -22,8 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Ask, AskId, DeviceRow, Dialect, Epoch, Fence, GroupId, Loaded, Now, OperationId, OperationRow, RequestKey, Route,
-    Rules, Target, Timestamp, Verdict, Which,
+    Ask, AskId, DeviceId, DeviceRow, DeviceSeen, Dialect, Epoch, Fence, GroupId, Loaded, Now, OperationId,
+    OperationRow, RequestKey, Route, Rules, Sight, Target, Timestamp, Verdict, Which,
 };
 
 pub use port::{Input, Output};
@@ -149,8 +149,28 @@ impl Partition {
                     self.with(&id, now, out, |group, turn| group.undelivered(turn, operation));
                 }
             }
+            Input::TakeBack { operation } => {
+                if let Some(id) = self.places.get(&operation).cloned() {
+                    self.with(&id, now, out, |group, turn| group.take_back(turn, operation));
+                }
+            }
             Input::Wake => {}
         }
+    }
+
+    /// The devices of the groups somebody may see, by group and name, those that come after `after`.
+    pub fn devices<'a>(
+        &'a self,
+        sight: &'a Sight,
+        after: Option<&'a (GroupId, DeviceId)>,
+    ) -> impl Iterator<Item = DeviceSeen> + 'a {
+        let groups = self.groups.iter().filter(move |(id, _)| sight.sees(id));
+        let seen = groups.flat_map(|(id, group)| {
+            group.devices.iter().map(move |(name, device)| (id, name, device))
+        });
+        let is_after = move |id: &GroupId, name: &DeviceId| after.is_none_or(|(group, device)| (id, name) > (group, device));
+        seen.filter(move |(id, name, _)| is_after(id, name))
+            .map(|(id, name, device)| DeviceSeen { group: id.clone(), state: device.state(name) })
     }
 
     /// When it wants to be woken.

@@ -37,6 +37,11 @@ pub enum Input {
         /// Which work.
         operation: OperationId,
     },
+    /// An operator takes work back, whoever asked for it; its requester hears the outcome as always.
+    TakeBack {
+        /// Which work.
+        operation: OperationId,
+    },
     /// The deadline has come.
     Wake,
 }

@@ -37,6 +37,18 @@ impl Device {
             Presence::Away | Presence::Offline => None,
         }
     }
+
+    /// As its group sees it.
+    pub(crate) fn state(&self, name: &DeviceId) -> DeviceState {
+        DeviceState {
+            device: name.clone(),
+            presence: self.presence,
+            epoch: (self.epoch != Epoch::default()).then_some(self.epoch),
+            since: self.since,
+            active: self.active,
+            facts: self.facts.clone(),
+        }
+    }
 }
 
 impl Group {
@@ -134,15 +146,7 @@ impl Group {
 
     /// Says which devices the group has.
     pub(crate) fn list_devices(&self, turn: &mut Turn<'_>, from: Route, id: AskId) {
-        let states = self.devices.iter().map(|(name, device)| DeviceState {
-            device: name.clone(),
-            presence: device.presence,
-            epoch: (device.epoch != Epoch::default()).then_some(device.epoch),
-            since: device.since,
-            active: device.active,
-            facts: device.facts.clone(),
-        });
-        let states = states.collect();
+        let states = self.devices.iter().map(|(name, device)| device.state(name)).collect();
         turn.answer(from, id, Tell::Devices(states));
     }
 

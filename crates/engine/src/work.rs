@@ -110,7 +110,7 @@ impl Group {
             return turn.answer(from, id, Tell::Refused { key, why: Refusal::NotFound });
         };
         turn.answer(from, id, Tell::Cancelling { key });
-        self.cancel_now(turn, operation);
+        self.take_back(turn, operation);
     }
 
     /// The requester's last session is gone.
@@ -124,7 +124,7 @@ impl Group {
             .map(|work| work.id)
             .collect();
         for operation in cancelled {
-            self.cancel_now(turn, operation);
+            self.take_back(turn, operation);
         }
     }
 
@@ -265,8 +265,9 @@ impl Group {
         timers.set(Timer::Operation(self.id.clone(), operation), deadline);
     }
 
-    fn cancel_now(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
-        let Some(work) = self.operations.get_mut(&operation) else { return };
+    /// Ends a piece of work for its requester or an operator, at once or with the decision that is on its way.
+    pub(crate) fn take_back(&mut self, turn: &mut Turn<'_>, operation: OperationId) {
+        let Some(work) = self.operations.get_mut(&operation).filter(|work| work.is_running()) else { return };
         if let State::Settling { taken_back, .. } = &mut work.state {
             *taken_back = true;
             return;

@@ -24,6 +24,7 @@ pub const fn meaning(reason: Reason) -> (&'static str, &'static str) {
         Reason::Protocol => ("the framing rules were broken", "mend the client"),
         Reason::Slow => ("what we sent was not read", "come back later, and read"),
         Reason::Revoked => ("the credentials were revoked while connected", "come back with other credentials"),
+        Reason::Dismissed => ("an operator closed the connection", "come back later"),
         Reason::Drained => ("the gateway is about to restart", "come back soon, after the hint if one was given"),
         Reason::Reloaded => ("the gateway could not store and started that part again", "come back soon"),
         Reason::Fault => ("a fault of ours", "come back later, and tell us"),

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use axum::Router;
 use bytes::{Bytes, BytesMut};
 use dialects::{Door, Way};
 use model::{
@@ -24,10 +25,11 @@ use websocket::{ControlPayload, Message};
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Sleep};
-use crate::inbox::{Inbox, Letter};
+use crate::inbox::{Inbox, Letter, Order};
 use crate::machine::Machine;
 use crate::metrics::{CoreCounters, Metrics};
 use crate::notes;
+use crate::operators;
 use crate::post::Whose;
 use crate::queue::Spares;
 use crate::refusals::Refusals;
@@ -73,6 +75,8 @@ pub(crate) struct Core {
     pub(crate) read_buffer: RefCell<Box<[u8]>>,
     pub(crate) house: Arc<House>,
     desk: StoreDesk,
+    /// The operators' API.
+    operators: Router,
 }
 
 impl Core {
@@ -95,6 +99,7 @@ impl Core {
             encoded: RefCell::default(),
             spares: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BYTES].into_boxed_slice()),
+            operators: operators::router(&house, &desk),
             house,
             desk,
         })
@@ -110,6 +115,10 @@ impl Core {
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.house.settings
+    }
+
+    pub(crate) fn operators(&self) -> Router {
+        self.operators.clone()
     }
 
     pub(crate) fn counters(&self) -> &CoreCounters {
@@ -142,9 +151,10 @@ impl Core {
                     tokio::task::yield_now().await;
                 }
                 loaded |= matches!(letter, Letter::Loaded { .. });
-                match letter.into_input() {
-                    Some(input) => self.turn(input),
-                    None => return,
+                match letter.into_order() {
+                    Order::Input(input) => self.turn(input),
+                    Order::Look(look) => look(&**self.machine.borrow()),
+                    Order::Stop => return,
                 }
             }
             if loaded {
@@ -266,7 +276,10 @@ impl Core {
                         batch.push(Letter::Mail(mail));
                     }
                 }
-                Output::Event(event) => notes::event(&event, self.metrics()),
+                Output::Event(event) => {
+                    notes::event(&event, self.metrics());
+                    self.house.office.ring.push(event);
+                }
                 Output::Note(note) => self.note(&note),
             }
         }
@@ -534,7 +547,8 @@ fn route_of(input: &Input<'_>) -> Option<Route> {
         | Input::Fault { route, .. }
         | Input::Room { route }
         | Input::Dropped { route, .. }
-        | Input::Gone { route, .. } => Some(*route),
+        | Input::Gone { route, .. }
+        | Input::Dismiss { route } => Some(*route),
         Input::Wake
         | Input::Committed { .. }
         | Input::Earlier { .. }
@@ -542,6 +556,7 @@ fn route_of(input: &Input<'_>) -> Option<Route> {
         | Input::Done { .. }
         | Input::Mail(_)
         | Input::Directory(_)
+        | Input::TakeBack { .. }
         | Input::Drain { .. } => None,
     }
 }

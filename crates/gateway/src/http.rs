@@ -32,6 +32,7 @@ use crate::call::call;
 use crate::core::{Core, decided};
 use crate::listen::{Front, Serves};
 use crate::metrics::CONTENT_TYPE;
+use crate::operators::{self, Caller};
 use crate::proxied::{is_forwarded, origin};
 use crate::request::{model, wants_websocket};
 use crate::slot::{Decision, Slot};
@@ -114,6 +115,8 @@ pub(crate) struct Visit {
     visitor: Visitor,
     room: Room,
     deadline: Cell<Timestamp>,
+    /// Its answer goes on for as long as the peer reads.
+    listens: Cell<bool>,
     /// Rings when the deadline has become an earlier one.
     hurry: Notify,
     opening: RefCell<Option<Opening>>,
@@ -122,7 +125,7 @@ pub(crate) struct Visit {
 impl Visit {
     /// Gives the peer time for the answer to be read and the next request to come.
     pub(crate) fn prolong(&self) {
-        self.prolong_by(Duration::ZERO);
+        self.prolong_by(if self.listens.get() { operators::PATIENCE } else { Duration::ZERO });
     }
 
     /// The same, and so much more.
@@ -161,6 +164,7 @@ where
         visitor,
         room,
         deadline: Cell::new(core.now().at.after(core.settings().handshake_time)),
+        listens: Cell::new(false),
         hurry: Notify::new(),
         opening: RefCell::new(None),
     });
@@ -219,9 +223,12 @@ async fn overdue(visit: &Visit) {
     }
 }
 
-async fn answer(visit: &Visit, request: hyper::Request<Incoming>) -> hyper::Response<Whole> {
+async fn answer(visit: &Rc<Visit>, request: hyper::Request<Incoming>) -> hyper::Response<Whole> {
     let (parts, body) = request.into_parts();
     let core = &visit.core;
+    if operators::is_theirs(parts.uri.path()) {
+        return operate(visit, parts, body).await;
+    }
     if wants_websocket(&parts) {
         return upgrade(visit, &parts).await;
     }
@@ -250,6 +257,17 @@ async fn answer(visit: &Visit, request: hyper::Request<Incoming>) -> hyper::Resp
             (None, _) => error(404, "not_found", "nothing is served under this path"),
         },
     }
+}
+
+/// Answers an operator, who may wait for it, and may listen for as long as it reads.
+async fn operate(visit: &Rc<Visit>, parts: Parts, body: Incoming) -> hyper::Response<Whole> {
+    let caller = Caller { address: visit.address(&parts), certificate: visit.visitor.certificate };
+    visit.prolong_by(operators::PATIENCE);
+    let response = operators::answer(&visit.core, caller, hyper::Request::from_parts(parts, body)).await;
+    let listens = response.headers().get("content-type").is_some_and(|it| it == operators::EVENT_STREAM);
+    visit.listens.set(listens);
+    let visit = listens.then(|| Rc::clone(visit));
+    response.map(|body| Whole::Parts { body, visit })
 }
 
 /// `{status, version, timestamp}`, the same for every dialect.
@@ -294,7 +312,7 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
         Decision::Accepted => {
             core.counters().upgraded.add(1);
             visit.opening.replace(Some(opening));
-            let mut response = hyper::Response::new(Whole(None));
+            let mut response = hyper::Response::new(Whole::Bytes(None));
             *response.status_mut() = hyper::StatusCode::SWITCHING_PROTOCOLS;
             with(response, &accepted.headers())
         }
@@ -427,7 +445,7 @@ pub(crate) fn error(status: u16, code: &str, told: &str) -> hyper::Response<Whol
 }
 
 fn whole(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> hyper::Response<Whole> {
-    let mut response = hyper::Response::new(Whole(Some(body.into())));
+    let mut response = hyper::Response::new(Whole::Bytes(Some(body.into())));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     with(response, headers)
 }
@@ -444,8 +462,13 @@ pub(crate) fn with(mut response: hyper::Response<Whole>, headers: &[(&str, &str)
     response
 }
 
-/// A body that is there as a whole.
-pub(crate) struct Whole(Option<Bytes>);
+/// A body.
+pub(crate) enum Whole {
+    /// It is there as a whole.
+    Bytes(Option<Bytes>),
+    /// An operator's answer, which may come bit by bit. Whoever reads what it asked to hear is no slow peer.
+    Parts { body: axum::body::Body, visit: Option<Rc<Visit>> },
+}
 
 impl Whole {
     pub(crate) const fn new(bytes: Bytes) -> Self {
@@ -455,17 +478,35 @@ impl Whole {
 
 impl Body for Whole {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match self.get_mut() {
+            Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Parts { body, visit } => {
+                let polled = Pin::new(body).poll_frame(context);
+                if let (Poll::Ready(Some(_)), Some(visit)) = (&polled, visit) {
+                    visit.prolong();
+                }
+                polled
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(Bytes::is_empty)
+        match self {
+            Self::Bytes(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Parts { body, .. } => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        match self {
+            Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Parts { body, .. } => body.size_hint(),
+        }
     }
 }

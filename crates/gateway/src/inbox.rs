@@ -9,8 +9,22 @@ use model::{CallId, CommitError, Done, Loaded, OperationRow, Partition, Route, S
 use node::{Directory, Input, Mail, Spread, Unread};
 use tokio::sync::Notify;
 
+use crate::machine::Machine;
+
+/// Something to see in a machine.
+pub(crate) type MachineLook = Box<dyn FnOnce(&dyn Machine) + Send>;
+
+/// What a core does about a letter.
+pub(crate) enum Order {
+    /// Tell the machine.
+    Input(Input<'static>),
+    /// Show the machine.
+    Look(MachineLook),
+    /// End.
+    Stop,
+}
+
 /// What others tell a core.
-#[derive(Debug)]
 pub(crate) enum Letter {
     Mail(Mail),
     Committed { partition: Partition, batch: u64, result: Result<Vec<Settled>, CommitError> },
@@ -19,13 +33,17 @@ pub(crate) enum Letter {
     Done { route: Route, call: CallId, done: Done },
     Directory(Arc<Directory>),
     Drain { spread: Spread },
+    /// An operator wants something done.
+    Tell(Input<'static>),
+    /// An operator looks, and is answered by itself.
+    Look(MachineLook),
     Stop,
 }
 
 impl Letter {
-    /// The input it is for the machine; none for an order to the core itself.
-    pub(crate) fn into_input(self) -> Option<Input<'static>> {
-        Some(match self {
+    /// What it is for the core.
+    pub(crate) fn into_order(self) -> Order {
+        Order::Input(match self {
             Self::Mail(mail) => Input::Mail(mail),
             Self::Committed { partition, batch, result } => Input::Committed { partition, batch, result },
             Self::Earlier { ticket, partition, row } => Input::Earlier { ticket, partition, row },
@@ -33,13 +51,15 @@ impl Letter {
             Self::Done { route, call, done } => Input::Done { route, call, done },
             Self::Directory(directory) => Input::Directory(directory),
             Self::Drain { spread } => Input::Drain { spread },
-            Self::Stop => return None,
+            Self::Tell(input) => input,
+            Self::Look(look) => return Order::Look(look),
+            Self::Stop => return Order::Stop,
         })
     }
 }
 
 /// Where letters for one core wait.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Inbox {
     letters: Mutex<Vec<Letter>>,
     bell: Notify,

@@ -25,7 +25,7 @@ use crate::machine::{Birth, Machine};
 use crate::running::House;
 use crate::settings::Settings;
 use crate::start::StartError;
-use crate::storage::{Desks, Job, Writer, told};
+use crate::storage::{Storage, Desks, Job, Writer, told};
 
 /// A gateway that only moves when told. Dropped, it is killed: nobody is told goodbye.
 pub struct Indoors {
@@ -56,9 +56,11 @@ impl Indoors {
         let unread = |error| StartError::Credentials(told(&error));
         let version = store.credentials_version().map_err(unread)?;
         let directory = Arc::new(Directory::new(store.credentials().map_err(unread)?));
-        let desks = Desks::new(false);
+        house.office.know(&directory);
+        let storage = Storage::from(store);
+        let desks = Desks::new(&storage);
         let desk = desks.desk.clone();
-        let (writer, jobs) = desks.indoors(store, version, &house);
+        let (writer, jobs) = desks.indoors(storage.store, version, &house);
 
         let tasks = LocalSet::new();
         let cores = (0..cores).map(|core| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dialects::{Door, Way};
-use model::{Now, Request, Route, Timestamp};
+use model::{DeviceId, DeviceSeen, GroupId, Now, Request, Route, SessionSeen, Sight, Timestamp};
 use node::{Bounds, Config, Directory, Input, Node, Output};
 
 /// The pure value behind the sockets of one core. Called synchronously; it never waits.
@@ -23,6 +23,21 @@ pub trait Machine {
     /// The door a request knocks at; none when nobody serves it. A call without one never comes to the machine.
     fn door(&self, request: &Request, way: Way) -> Option<Door> {
         dialects::door(request, way)
+    }
+
+    /// The devices of its partitions that an operator may see, by group and name, those after `after`.
+    fn devices(&self, _: &Sight, _after: Option<&(GroupId, DeviceId)>, _most: usize) -> Vec<DeviceSeen> {
+        Vec::new()
+    }
+
+    /// Its sessions that an operator may see, oldest first, those after the slot `after`.
+    fn sessions(&self, _: &Sight, _after: Option<u64>, _most: usize) -> Vec<SessionSeen> {
+        Vec::new()
+    }
+
+    /// One session, if it is in.
+    fn session(&self, _: Route) -> Option<SessionSeen> {
+        None
     }
 
     /// Whether it was told to drain and nothing of it is on its way to the store.
@@ -56,6 +71,18 @@ impl Machine for Node {
 
     fn is_settled(&self) -> bool {
         Self::is_settled(self)
+    }
+
+    fn devices(&self, sight: &Sight, after: Option<&(GroupId, DeviceId)>, most: usize) -> Vec<DeviceSeen> {
+        Self::devices(self, sight, after, most)
+    }
+
+    fn sessions(&self, sight: &Sight, after: Option<u64>, most: usize) -> Vec<SessionSeen> {
+        Self::sessions_seen(self, sight, after, most)
+    }
+
+    fn session(&self, route: Route) -> Option<SessionSeen> {
+        Self::session_seen(self, route)
     }
 }
 

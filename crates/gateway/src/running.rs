@@ -14,6 +14,7 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::inbox::{Inbox, Letter};
 use crate::metrics::Metrics;
+use crate::operators::Office;
 use crate::settings::Settings;
 use crate::storage::{ENDED, Job, StoreDesk};
 use crate::tls::{Certificates, Looked, TlsError};
@@ -37,6 +38,7 @@ pub(crate) struct House {
     pub(crate) admission: Admission,
     /// When a listener speaks TLS.
     pub(crate) certificates: Option<Certificates>,
+    pub(crate) office: Office,
     draining: AtomicBool,
     sockets: AtomicUsize,
     connections: AtomicUsize,
@@ -54,6 +56,7 @@ impl House {
             admission: Admission::new(&settings),
             certificates: None,
             dialects: Arc::default(),
+            office: Office::new(clock.now()),
             settings,
             clock,
             version,
@@ -111,6 +114,7 @@ impl House {
     /// From now on newcomers are refused, and everybody is told to come back.
     pub(crate) fn begin_drain(&self, spread: Spread) {
         self.draining.store(true, SeqCst);
+        self.office.ring.ring();
         self.tell_all(|| Letter::Drain { spread });
     }
 

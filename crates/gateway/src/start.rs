@@ -15,6 +15,7 @@ use crate::clock::{Clock, RealClock};
 use crate::core::Core;
 use crate::listen::{Listen, Speaks, bind};
 use crate::machine::{Birth, Machine, Plan};
+use crate::operators::Mint;
 use crate::running::{House, Running};
 use crate::settings::{Settings, Tls};
 use crate::storage::{Desks, Storage, StoreDesk, told};
@@ -47,6 +48,8 @@ pub struct Gateway {
     pub version: Box<str>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Makes the keys operators ask for; without it they can make none.
+    pub mint: Option<Mint>,
 }
 
 /// Why a gateway could not start.
@@ -100,6 +103,7 @@ impl Gateway {
             settings: Settings::default(),
             version: env!("CARGO_PKG_VERSION").into(),
             clock: Arc::new(RealClock::start()),
+            mint: None,
         }
     }
 
@@ -136,6 +140,7 @@ impl Gateway {
         if self.listen.iter().any(|listen| listen.speaks == Speaks::Tls) {
             house.certificates = Some(Certificates::load(&self.tls)?);
         }
+        house.office.mint = self.mint;
         let house = Arc::new(house);
         let core_count = house.settings.core_count();
 
@@ -155,8 +160,9 @@ impl Gateway {
         let read = |storage: &Storage| Ok((storage.store.credentials_version()?, storage.store.credentials()?));
         let (version, credentials) = read(&storage).map_err(|error| StartError::Credentials(told(&error)))?;
         let directory = Arc::new(Directory::new(credentials));
+        house.office.know(&directory);
 
-        let desks = Desks::new(storage.reader.is_some());
+        let desks = Desks::new(&storage);
         let desk = desks.desk.clone();
         let stores = desks.start(storage, version, &house)?;
         let mut running = Running { addresses, house, desk, cores: Vec::new(), stores, watch: None };

@@ -9,11 +9,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{
-    CallId, Commit, CommitError, Done, EndpointWork, GroupId, OperationRow, Partition, Posted, RequestKey, Route,
-    Timestamp, Tried,
+    CallId, Commit, CommitError, Done, EndpointWork, GroupId, OperationId, OperationRow, Partition, Posted, RequestKey,
+    Route, Timestamp, Tried,
 };
 use node::{Carried, Courier, DELIVERIES_PER_ENDPOINT, Directory, Unread};
-use store::{Horizon, Sqlite, Store, StoreError};
+use store::{Filter, Horizon, Sqlite, Store, StoreError};
 
 use crate::inbox::Letter;
 use crate::post::{Errands, Poster, Whose};
@@ -41,12 +41,68 @@ pub(crate) const ENDED: &str = "the store's thread has ended";
 /// Reads the newest operation under a key on a connection of its own, beside the writer.
 pub type Reader = Box<dyn FnMut(&GroupId, &RequestKey) -> Result<Option<OperationRow>, StoreError> + Send>;
 
+/// What operators look at, read beside the writer.
+pub trait Ledger {
+    /// The operations after `after` that a filter lets pass, oldest first, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn page(&self, after: Option<OperationId>, most: usize, filter: &Filter) -> Result<Vec<OperationRow>, StoreError>;
+
+    /// The newest operation of a group under a key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn newest(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError>;
+}
+
+impl Ledger for store::Reader {
+    fn page(&self, after: Option<OperationId>, most: usize, filter: &Filter) -> Result<Vec<OperationRow>, StoreError> {
+        self.ledger(after, most, filter)
+    }
+
+    fn newest(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
+        self.earlier(group, key)
+    }
+}
+
+/// The writer's own look, for a store that nobody reads beside it.
+struct Own<'a>(&'a dyn Store);
+
+impl Ledger for Own<'_> {
+    fn page(&self, after: Option<OperationId>, most: usize, filter: &Filter) -> Result<Vec<OperationRow>, StoreError> {
+        let mut found = Vec::new();
+        let mut after = after;
+        loop {
+            let rows = self.0.operations(after, WRITES_MOST)?;
+            let Some(last) = rows.last() else { return Ok(found) };
+            after = Some(last.id);
+            found.extend(rows.into_iter().filter(|row| filter.passes(row)).take(most - found.len()));
+            if found.len() == most {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn newest(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
+        self.0.earlier(group, key)
+    }
+}
+
+/// Something to read for an operator, which answers by itself.
+pub(crate) type Look = Box<dyn FnOnce(&dyn Ledger) + Send>;
+
+/// Something to do about credentials for an operator, which answers by itself.
+pub(crate) type Change = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
 /// Where things survive, and how to read beside the writer.
 pub struct Storage {
     /// The one writer.
     pub store: Box<dyn Store>,
     /// A reader on its own thread; without one the writer reads between its commits.
     pub reader: Option<Reader>,
+    /// What operators look at, on a thread of its own too: nobody waits behind a long look.
+    pub ledger: Option<Box<dyn Ledger + Send>>,
 }
 
 impl fmt::Debug for Storage {
@@ -61,14 +117,18 @@ impl Storage {
     /// # Errors
     /// When the reader's connection cannot be made.
     pub fn sqlite(store: Sqlite) -> Result<Self, StoreError> {
-        let reader = store.reader()?;
-        Ok(Self { store: Box::new(store), reader: Some(Box::new(move |group, key| reader.earlier(group, key))) })
+        let (reader, ledger) = (store.reader()?, store.reader()?);
+        Ok(Self {
+            store: Box::new(store),
+            reader: Some(Box::new(move |group, key| reader.earlier(group, key))),
+            ledger: Some(Box::new(ledger)),
+        })
     }
 }
 
 impl From<Box<dyn Store>> for Storage {
     fn from(store: Box<dyn Store>) -> Self {
-        Self { store, reader: None }
+        Self { store, reader: None, ledger: None }
     }
 }
 
@@ -122,6 +182,10 @@ pub(crate) enum Job {
         place: u64,
         posted: Posted,
     },
+    /// Read for an operator.
+    Look(Look),
+    /// Change credentials for an operator, and tell every core.
+    Change(Change),
     /// Look at the credentials now; answered when every core has been told.
     Refresh {
         done: SyncSender<Result<(), Arc<str>>>,
@@ -135,6 +199,7 @@ pub(crate) enum Job {
 pub(crate) struct StoreDesk {
     writer: Sender<Job>,
     reader: Option<Sender<Job>>,
+    ledger: Option<Sender<Job>>,
     poster: Poster,
 }
 
@@ -155,9 +220,14 @@ impl StoreDesk {
         to.send(Job::Earlier { core, question }).map_err(|_| ENDED.into())
     }
 
+    /// Reads for an operator, beside everybody when there is a ledger. One look per request.
+    pub(crate) fn look(&self, look: Look) -> Result<(), Arc<str>> {
+        self.ledger.as_ref().unwrap_or(&self.writer).send(Job::Look(look)).map_err(|_| ENDED.into())
+    }
+
     /// Ends the threads once they have done what waits.
     pub(crate) fn stop(&self) {
-        if let Some(reader) = &self.reader {
+        for reader in self.reader.iter().chain(&self.ledger) {
             let _ = reader.send(Job::Stop);
         }
         let _ = self.writer.send(Job::Stop);
@@ -170,20 +240,18 @@ pub(crate) struct Desks {
     pub(crate) desk: StoreDesk,
     writer: Receiver<Job>,
     reader: Option<Receiver<Job>>,
+    ledger: Option<Receiver<Job>>,
     errands: Errands,
 }
 
 impl Desks {
-    pub(crate) fn new(with_reader: bool) -> Self {
+    pub(crate) fn new(storage: &Storage) -> Self {
         let (to_writer, writer) = channel();
-        let (to_reader, reader) = if with_reader {
-            let (to_reader, reader) = channel();
-            (Some(to_reader), Some(reader))
-        } else {
-            (None, None)
-        };
+        let (to_reader, reader) = storage.reader.as_ref().map(|_| channel()).unzip();
+        let (to_ledger, ledger) = storage.ledger.as_ref().map(|_| channel()).unzip();
         let (poster, errands) = Poster::new();
-        Self { desk: StoreDesk { writer: to_writer, reader: to_reader, poster }, writer, reader, errands }
+        let desk = StoreDesk { writer: to_writer, reader: to_reader, ledger: to_ledger, poster };
+        Self { desk, writer, reader, ledger, errands }
     }
 
     /// Starts the threads. `version` is that of the credentials the cores start with.
@@ -209,6 +277,14 @@ impl Desks {
                 }
             };
             threads.push(std::thread::Builder::new().name("store-reader".to_owned()).spawn(run)?);
+        }
+        if let (Some(ledger), Some(jobs)) = (storage.ledger, self.ledger) {
+            let run = move || {
+                while let Ok(Job::Look(look)) = jobs.recv() {
+                    look(&*ledger);
+                }
+            };
+            threads.push(std::thread::Builder::new().name("store-ledger".to_owned()).spawn(run)?);
         }
         Ok(threads)
     }
@@ -378,6 +454,12 @@ impl Writer {
                     let row = self.store.earlier(&question.group, &question.key);
                     self.house.inboxes[usize::from(core)].deliver_one(question.answer(row));
                 }
+                Job::Look(look) => look(&Own(&*self.store)),
+                Job::Change(change) => {
+                    change(&mut *self.store);
+                    // Its error is logged; the next look is soon.
+                    let _ = self.look();
+                }
                 Job::Refresh { done } => {
                     let looked = self.look();
                     // Whoever asked may have gone; nothing hangs on it.
@@ -469,6 +551,7 @@ impl Writer {
         self.blind = looked.is_err();
         if let Some(directory) = looked? {
             let directory = Arc::new(directory);
+            self.house.office.know(&directory);
             for inbox in &self.house.inboxes {
                 inbox.deliver_one(Letter::Directory(Arc::clone(&directory)));
             }

@@ -72,6 +72,8 @@ pub enum Reason {
     Slow,
     /// The credential was revoked while connected.
     Revoked,
+    /// An operator ended it.
+    Dismissed,
     /// We are draining.
     Drained,
     /// A partition lost its store and was reloaded.
@@ -84,7 +86,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason there is, for tables and metrics.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::PeerClosed,
         Self::PeerLost,
         Self::SilentBeforeLogin,
@@ -101,6 +103,7 @@ impl Reason {
         Self::Protocol,
         Self::Slow,
         Self::Revoked,
+        Self::Dismissed,
         Self::Drained,
         Self::Reloaded,
         Self::Fault,
@@ -127,6 +130,7 @@ impl Reason {
             Self::Protocol => "protocol",
             Self::Slow => "slow",
             Self::Revoked => "revoked",
+            Self::Dismissed => "closed_by_operator",
             Self::Drained => "drained",
             Self::Reloaded => "reloaded",
             Self::Fault => "fault",
@@ -150,7 +154,7 @@ impl Reason {
             Self::Protocol => CloseCode::PROTOCOL,
             Self::Slow => CloseCode::POLICY,
             Self::Drained => CloseCode::GOING_AWAY,
-            Self::Reloaded => CloseCode::TRY_LATER,
+            Self::Dismissed | Self::Reloaded => CloseCode::TRY_LATER,
             Self::Fault => CloseCode::FAULT,
         }
     }

@@ -125,6 +125,25 @@ impl GroupId {
         checked(&format!("{dialect}/{name}")).map(Self)
     }
 
+    /// What stands in an operator's credential where it is for every group. No group can be called so: their names begin
+    /// with a dialect.
+    #[must_use]
+    pub fn every() -> Self {
+        Self(Arc::from("*"))
+    }
+
+    /// Whether it stands for every group.
+    #[must_use]
+    pub fn is_every(&self) -> bool {
+        &*self.0 == "*"
+    }
+
+    /// The protocol it belongs to.
+    #[must_use]
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.0.split_once('/').and_then(|(dialect, _)| dialect.parse().ok())
+    }
+
     /// The name as people and peers of its dialect know it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -283,6 +302,8 @@ mod tests {
         assert_ne!(boop, modulus);
         assert_eq!((boop.as_str(), boop.name(), modulus.name()), ("boop/shop/1", "shop/1", "shop/1"));
         assert_eq!(GroupId::of(Dialect::Boop, ""), Err(BadId::Empty));
+        assert_eq!((boop.dialect(), modulus.dialect()), (Some(Dialect::Boop), Some(Dialect::Modulus)));
+        assert!(GroupId::every().is_every() && !GroupId::of(Dialect::Boop, "*").unwrap().is_every());
     }
 
     #[test]

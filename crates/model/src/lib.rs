@@ -12,6 +12,7 @@ mod member;
 mod money;
 mod opaque;
 mod operation;
+mod operator;
 mod principal;
 mod record;
 mod rules;
@@ -34,6 +35,7 @@ pub use member::{Attribute, Debit, Decision, Member, Question, Settled, Side};
 pub use money::{BadMoney, Currency, Money};
 pub use opaque::Opaque;
 pub use operation::{Certainty, FailCause, Outcome, OutcomeKind};
+pub use operator::{DeviceSeen, SessionSeen, Sight};
 pub use principal::{Denied, Dialect, Permissions, Principal, Role, UnknownDialect, UnknownRole};
 pub use record::{
     Commit, CommitError, Credential, CredentialKind, DeviceRow, Loaded, MailRow, OperationRow, Settle, Write,

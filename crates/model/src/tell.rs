@@ -124,6 +124,8 @@ pub enum Tell {
     Displaced,
     /// The credential was revoked: say so and close.
     Revoked,
+    /// An operator ended the session: say so and close.
+    Dismissed,
     /// The partition lost its store and starts again: say *come back soon* and close.
     Reloaded,
     /// Something happened in the group.

@@ -40,6 +40,22 @@ struct Entry {
     revoked: bool,
 }
 
+impl Entry {
+    /// Whom it proves now, on a connection that showed this certificate.
+    fn proves(&self, wall: Wall, certificate: Option<Digest>) -> Result<Arc<Principal>, Denied> {
+        if self.revoked {
+            return Err(Denied::Revoked);
+        }
+        if self.expires_at.is_some_and(|end| end <= wall) {
+            return Err(Denied::Expired);
+        }
+        if self.certificate.is_some() && self.certificate != certificate {
+            return Err(Denied::WrongCertificate);
+        }
+        Ok(Arc::clone(&self.principal))
+    }
+}
+
 impl Directory {
     /// The picture of these credentials.
     #[must_use]
@@ -94,20 +110,12 @@ impl Directory {
         if presented.role.is_some_and(|role| entry.principal.role != role) {
             return Err(Denied::WrongRole);
         }
-        if entry.revoked {
-            return Err(Denied::Revoked);
-        }
-        if entry.expires_at.is_some_and(|end| end <= wall) {
-            return Err(Denied::Expired);
-        }
-        if entry.certificate.is_some() && entry.certificate != presented.certificate {
-            return Err(Denied::WrongCertificate);
-        }
+        let principal = entry.proves(wall, presented.certificate)?;
         let signed = |proof: &Proof| entry.signing.as_ref().is_some_and(|it| it.signed(&proof.message, &proof.mac));
         if presented.proof.is_some_and(|proof| !signed(proof)) {
             return Err(Denied::BadProof);
         }
-        Ok(Arc::clone(&entry.principal))
+        Ok(principal)
     }
 
     /// Whether a credential that once was good still is.
@@ -117,6 +125,19 @@ impl Directory {
         entries.iter().any(|entry| {
             entry.principal.credential == *id && !entry.revoked && entry.expires_at.is_none_or(|end| end > wall)
         })
+    }
+
+    /// Who an operator's key proves, or why not; the look-up goes by its SHA-256, as everybody's.
+    ///
+    /// # Errors
+    /// [`Denied`]; a key of another role is none.
+    pub fn operator(&self, wall: Wall, secret: &Secret, certificate: Option<Digest>) -> Result<Arc<Principal>, Denied> {
+        let entries = self.by_digest.get(&secret.digest().0).map_or(&[][..], Vec::as_slice);
+        let entry = entries.iter().find(|entry| entry.subject.is_none()).ok_or(Denied::Unknown)?;
+        if entry.principal.role != Role::Admin {
+            return Err(Denied::WrongRole);
+        }
+        entry.proves(wall, certificate)
     }
 
     /// When the next good credential expires, so that its sessions can be ended then.

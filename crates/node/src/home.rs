@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Announce, Ask, AskId, Commit, CommitError, Dialect, EndpointId, Event, Loaded, Notice, Now, Occasion, OperationId,
-    OperationRow, Partition, Question, Route, Settle, Settled, Tell, Timestamp, Write,
+    Announce, Ask, AskId, Commit, CommitError, DeviceId, DeviceSeen, Dialect, EndpointId, Event, GroupId, Loaded,
+    Notice, Now, Occasion, OperationId, OperationRow, Partition, Question, Route, Settle, Settled, Sight, Tell,
+    Timestamp, Write,
 };
 
 use crate::port::{Note, Output, Unread};
@@ -249,6 +250,24 @@ impl Home {
     /// An outcome met a session that was gone.
     pub(crate) fn undelivered(&mut self, step: &mut Step<'_>, operation: OperationId) {
         self.turn(step, engine::Input::Undelivered { operation });
+    }
+
+    /// An operator takes work back.
+    pub(crate) fn take_back(&mut self, step: &mut Step<'_>, operation: OperationId) {
+        self.turn(step, engine::Input::TakeBack { operation });
+    }
+
+    /// The devices that an operator may see, by group and name, those after `after`.
+    pub(crate) fn devices(
+        &self,
+        sight: &Sight,
+        after: Option<&(GroupId, DeviceId)>,
+        most: usize,
+    ) -> Vec<DeviceSeen> {
+        match &self.state {
+            State::Loading => Vec::new(),
+            State::Live(live) => live.engine.devices(sight, after).take(most).collect(),
+        }
     }
 
     /// The deadline has come.

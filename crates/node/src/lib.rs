@@ -28,8 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Ask, AskId, Call, CallId, Denied, Digest, Done, Frame, Now, OperationId, Partition, Reason, Request, Response,
-    Route, Tell, Timestamp,
+    Ask, AskId, Call, CallId, Denied, DeviceId, DeviceSeen, Digest, Done, Frame, GroupId, Now, OperationId, Partition,
+    Reason, Request, Response, Route, SessionSeen, Sight, Tell, Timestamp,
 };
 
 use dialects::{Session, Way};
@@ -175,6 +175,13 @@ impl Node {
             }
             Input::Mail(mail) => self.mail(mail),
             Input::Directory(directory) => self.replace_directory(now, directory, out),
+            Input::TakeBack { operation } => {
+                self.home(now, operation.partition(), out, |home, step| home.take_back(step, operation));
+            }
+            Input::Dismiss { route } => {
+                let tell = model::Input::Tell { ask: None, tell: Tell::Dismissed };
+                self.session(now, route.slot, tell, out);
+            }
             Input::Drain { spread } => self.drain(now, spread, out),
         }
         self.settle_down(now, out);
@@ -191,6 +198,31 @@ impl Node {
     pub fn sessions(&self) -> (usize, usize) {
         let inside = |slot: &Slot| matches!(slot.admission, Admission::Inside(_)) && slot.closing.is_none();
         (self.slots.len(), self.slots.ids(inside).len())
+    }
+
+    /// The devices of this core's partitions that an operator may see, by group and name, those after `after`.
+    #[must_use]
+    pub fn devices(&self, sight: &Sight, after: Option<&(GroupId, DeviceId)>, most: usize) -> Vec<DeviceSeen> {
+        let mut seen: Vec<DeviceSeen> =
+            self.homes.values().flat_map(|home| home.devices(sight, after, most)).collect();
+        seen.sort_by(|one, other| (&one.group, &one.state.device).cmp(&(&other.group, &other.state.device)));
+        seen.truncate(most);
+        seen
+    }
+
+    /// The sessions of this core that an operator may see, oldest first, those after the slot `after`.
+    #[must_use]
+    pub fn sessions_seen(&self, sight: &Sight, after: Option<u64>, most: usize) -> Vec<SessionSeen> {
+        let of = |id: u64| self.slots.get(id).and_then(|slot| slot.seen(self.here(id)));
+        let is_seen = |slot: &Slot| slot.principal.as_ref().is_some_and(|who| sight.sees(&who.group));
+        let ids = self.slots.ids(is_seen);
+        ids.into_iter().filter(|id| after.is_none_or(|after| *id > after)).filter_map(of).take(most).collect()
+    }
+
+    /// Whose session that is, if it is in.
+    #[must_use]
+    pub fn session_seen(&self, route: Route) -> Option<SessionSeen> {
+        self.slots.get(route.slot).and_then(|slot| slot.seen(route)).filter(|_| route.core == self.config.core)
     }
 
     /// Whether it drains and nothing is on its way to the store any more: it can be let go.
@@ -227,7 +259,7 @@ impl Node {
             out.push(Output::Note(Note::NoDoor { route }));
             return refuse(out, refusal::error(404, "not_found", "nothing is served under this path"));
         };
-        self.slots.insert(slot, Slot::new(door, session, request.peer, request.certificate));
+        self.slots.insert(slot, Slot::new(now.wall, door, session, request));
         let input = match way {
             Way::Socket => model::Input::Open(request),
             Way::Call => model::Input::Request(request),
@@ -339,6 +371,7 @@ impl Node {
         let partition = match &ask {
             Ask::Admit(admit) => {
                 slot.principal = Some(Arc::clone(&admit.principal));
+                slot.device.clone_from(&admit.device);
                 slot.admission = Admission::Asked(ask_id, admit.principal.partition);
                 admit.principal.partition
             }

@@ -102,6 +102,16 @@ pub enum Input<'a> {
     Mail(Mail),
     /// Credentials changed.
     Directory(Arc<Directory>),
+    /// An operator takes work back that lives on this core.
+    TakeBack {
+        /// Which work.
+        operation: OperationId,
+    },
+    /// An operator ends a session: it is told in its dialect's words, and closed.
+    Dismiss {
+        /// Which connection.
+        route: Route,
+    },
     /// Stop taking connections, and say goodbye to everybody.
     Drain {
         /// When, and when they should come back.

@@ -20,6 +20,7 @@ pub(crate) fn refusal(reason: Reason) -> Response {
         Reason::PeerClosed
         | Reason::PeerLost
         | Reason::Slow
+        | Reason::Dismissed
         | Reason::Drained
         | Reason::Reloaded
         | Reason::Finished => 503,

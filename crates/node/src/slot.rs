@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dialects::{Door, Session};
-use model::{Ask, AskId, Digest, Frame, Partition, Principal, Reason, Submit, Timestamp, Verdict};
+use dialects::{Door, Session, Way};
+use model::{
+    Ask, AskId, DeviceId, Digest, Frame, Partition, Principal, Reason, Request, Route, SessionSeen, Submit, Timestamp,
+    Verdict, Wall,
+};
 
 /// Frames held for one session before its socket is not read any more.
 pub const LINE_FRAMES: usize = 64;
@@ -55,11 +58,15 @@ impl HeldFrame {
 pub(crate) struct Slot {
     pub(crate) door: Door,
     pub(crate) session: Session,
+    /// When it was opened.
+    pub(crate) since: Wall,
     pub(crate) peer: IpAddr,
     /// The digest of the certificate it showed.
     pub(crate) certificate: Option<Digest>,
     /// Who it is, once proven and let in or about to be.
     pub(crate) principal: Option<Arc<Principal>>,
+    /// The device it wants to be, or is.
+    pub(crate) device: Option<DeviceId>,
     /// The ask that wants it let in, while that has no answer; afterwards it is in.
     pub(crate) admission: Admission,
     /// Why it was closed; nothing is said to it any more.
@@ -94,13 +101,15 @@ impl Admission {
 }
 
 impl Slot {
-    pub(crate) const fn new(door: Door, session: Session, peer: IpAddr, certificate: Option<Digest>) -> Self {
+    pub(crate) const fn new(since: Wall, door: Door, session: Session, request: &Request) -> Self {
         Self {
             door,
             session,
-            peer,
-            certificate,
+            since,
+            peer: request.peer,
+            certificate: request.certificate,
             principal: None,
+            device: None,
             admission: Admission::Outside,
             closing: None,
             accepted: false,
@@ -110,6 +119,23 @@ impl Slot {
             line: VecDeque::new(),
             line_bytes: 0,
         }
+    }
+
+    /// As operators see it; none while it is not in, or any more.
+    pub(crate) fn seen(&self, route: Route) -> Option<SessionSeen> {
+        let who = self.principal.as_ref()?;
+        let is_in = matches!(self.admission, Admission::Inside(_)) && self.closing.is_none();
+        (is_in && self.door.way == Way::Socket).then(|| SessionSeen {
+            route,
+            dialect: who.dialect,
+            role: who.role,
+            group: who.group.clone(),
+            principal: who.id.clone(),
+            name: who.name.clone(),
+            device: self.device.clone(),
+            peer: self.peer,
+            since: self.since,
+        })
     }
 
     /// Whether a frame must wait behind others, or for an answer.

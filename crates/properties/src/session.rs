@@ -319,6 +319,7 @@ impl Stage {
             'D' => drop(self.tell(None, Tell::Displaced)),
             'V' => drop(self.tell(None, Tell::Revoked)),
             'L' => drop(self.tell(None, Tell::Reloaded)),
+            'Z' => drop(self.tell(None, Tell::Dismissed)),
             'd' => {
                 self.input(Input::Drain { retry_after: Duration::from_millis(number(rest, SLEEP_MOST)) });
             }

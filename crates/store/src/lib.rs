@@ -209,7 +209,8 @@ pub struct Filter {
 
 impl Filter {
     /// Whether an operation passes.
-    fn passes(&self, row: &OperationRow) -> bool {
+    #[must_use]
+    pub fn passes(&self, row: &OperationRow) -> bool {
         let is_for = |device: &DeviceId| matches!(&row.target, Target::Device(target) if target == device);
         self.dialect.is_none_or(|dialect| row.dialect == dialect)
             && self.group.as_deref().is_none_or(|group| row.group.name() == group)

@@ -307,6 +307,14 @@ impl Performer {
                 let about = About { text: Some("Credentials revoked"), ..About::default() };
                 self.part(now, Code::InvalidCredentials, about, Reason::Revoked, out);
             }
+            Tell::Dismissed => {
+                let about = About {
+                    text: Some("Closed by an operator"),
+                    retry_after: Some(self.choices.reload_pause),
+                    ..About::default()
+                };
+                self.part(now, Code::GoingAway, about, Reason::Dismissed, out);
+            }
             Tell::Reloaded => self.fail(now, Reason::Reloaded, out),
             // A scanner names its context by key, so a word without one answers nobody; and these are no
             // scanner's business.

@@ -377,6 +377,14 @@ impl Requester {
                 let about = About { text: Some("Credentials revoked"), ..About::default() };
                 self.part(now, Code::InvalidCredentials, about, Reason::Revoked, out);
             }
+            Tell::Dismissed => {
+                let about = About {
+                    text: Some("Closed by an operator"),
+                    retry_after: Some(self.choices.reload_pause),
+                    ..About::default()
+                };
+                self.part(now, Code::GoingAway, about, Reason::Dismissed, out);
+            }
             Tell::Reloaded => self.fail(now, Reason::Reloaded, out),
             // The primary form has no word for these; and these are no vendor's business.
             Tell::Accepted { .. }

@@ -169,6 +169,7 @@ fn tell(dice: &mut Dice, windows: Vec<Window>) -> Tell {
         14 => Tell::Displaced,
         15 => Tell::Revoked,
         16 => Tell::Reloaded,
+        17 => Tell::Dismissed,
         _ => Tell::Serving,
     }
 }

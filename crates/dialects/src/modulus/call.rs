@@ -364,7 +364,7 @@ impl Call {
             // It was signed when it came: whoever waits for a payment is told what becomes of it.
             Tell::Revoked if is_payment => {}
             Tell::Revoked => self.error(now, Code::Unauthorized, About::default(), out),
-            Tell::Reloaded => self.unavailable(now, self.choices.reload_pause, out),
+            Tell::Dismissed | Tell::Reloaded => self.unavailable(now, self.choices.reload_pause, out),
             Tell::Admitted { .. }
             | Tell::NotAdmitted(_)
             | Tell::Accepted { .. }

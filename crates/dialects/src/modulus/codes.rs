@@ -225,6 +225,7 @@ pub(crate) const fn farewell(reason: Reason) -> Option<(&'static str, &'static s
     match reason {
         Reason::Displaced => Some(("NEW_CONNECTION", "replaced by a newer connection")),
         Reason::Revoked => Some(("KEY_REVOKED", "the API key was revoked")),
+        Reason::Dismissed => Some(("CLOSED_BY_OPERATOR", "an operator closed this connection")),
         Reason::Drained => Some(("SERVER_SHUTDOWN", "the gateway is going away")),
         Reason::Reloaded | Reason::Fault => Some(("SERVER_RESTART", "come back soon")),
         Reason::PeerClosed

@@ -277,6 +277,7 @@ impl Performer {
             Tell::Taken { operation, taken, .. } => self.taken(now, ask, operation, taken, out),
             Tell::Displaced => self.part(now, Reason::Displaced, out),
             Tell::Revoked => self.part(now, Reason::Revoked, out),
+            Tell::Dismissed => self.part(now, Reason::Dismissed, out),
             Tell::Reloaded => self.part(now, Reason::Reloaded, out),
             // These are no terminal's business.
             Tell::Admitted { .. }

@@ -231,6 +231,7 @@ impl Requester {
             Tell::Event(event) => self.event(now, &event, out),
             Tell::Displaced => self.part(now, Reason::Displaced, out),
             Tell::Revoked => self.part(now, Reason::Revoked, out),
+            Tell::Dismissed => self.part(now, Reason::Dismissed, out),
             Tell::Reloaded => self.part(now, Reason::Reloaded, out),
             // A payment is never acknowledged; and these are no till's business.
             Tell::Admitted { .. }

@@ -70,6 +70,10 @@ pub(crate) enum Act {
     Undelivered {
         which: u8,
     },
+    /// An operator takes work back.
+    TakeBack {
+        which: u8,
+    },
     Deadline,
     Wait {
         millis: u16,
@@ -130,6 +134,7 @@ impl Dice {
             75 if self.one_in(2) => Act::Devices { who: self.byte() },
             75 => Act::Listen { who: self.byte(), since: self.byte() },
             76..=81 => Act::Settle { which: self.byte(), outcome: !self.one_in(3) },
+            82 if self.one_in(2) => Act::TakeBack { which: self.byte() },
             82 => Act::Undelivered { which: self.byte() },
             83..=84 => Act::Look { who: self.byte(), key: self.byte() },
             85..=89 => Act::Deadline,

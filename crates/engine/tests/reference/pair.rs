@@ -114,6 +114,10 @@ impl Pair {
                 Some(operation) => self.handle(Input::Undelivered { operation }),
                 None => Ok(()),
             },
+            Act::TakeBack { which } => match pick(&self.operations, which) {
+                Some(operation) => self.handle(Input::TakeBack { operation }),
+                None => Ok(()),
+            },
             Act::Deadline => match self.engine.deadline() {
                 Some(at) => self.wait(at.millis().saturating_sub(self.now)),
                 None => Ok(()),

@@ -13,6 +13,7 @@ mod mailbox;
 mod presence;
 mod repeats;
 mod restart;
+mod taken_back;
 mod targets;
 mod waiting;
 mod windows;

@@ -50,6 +50,7 @@ impl World {
             Tell::Withdrawn { operation, how, .. } => format!("withdrawn {} {}", self.keys[operation], how.label()),
             Tell::Displaced => "displaced".into(),
             Tell::Revoked => "revoked".into(),
+            Tell::Dismissed => "dismissed".into(),
             Tell::Reloaded => "reloaded".into(),
             Tell::Event(event) => format!("hears {} {}", event.position.n, self.happening(&event.happening)),
         }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use engine::{Input, Output, Partition};
 use model::Opaque;
 use model::{
-    Answer, Ask, AskId, DeviceId, DeviceRow, Epoch, Fence, GroupId, Late, Loaded, MailRow, Now, OperationId,
-    OperationRow, Outcome, Position, Route, Rules, Settled, Tell, Timestamp, Verdict, Which, Window, Write,
+    Answer, Ask, AskId, DeviceId, DeviceRow, DeviceSeen, Epoch, Fence, GroupId, Late, Loaded, MailRow, Now, OperationId,
+    OperationRow, Outcome, Position, Route, Rules, Settled, Sight, Tell, Timestamp, Verdict, Which, Window, Write,
 };
 
 /// Where every story's clock starts, in milliseconds.
@@ -188,6 +188,18 @@ impl World {
 
     pub(crate) fn undelivered(&mut self, text: &str) -> Vec<String> {
         self.handle(Input::Undelivered { operation: self.operation(text) })
+    }
+
+    /// An operator takes work back.
+    pub(crate) fn take_back(&mut self, text: &str) -> Vec<String> {
+        self.handle(Input::TakeBack { operation: self.operation(text) })
+    }
+
+    /// The devices an operator sees, with their groups, those after one of the usual group.
+    pub(crate) fn seen(&self, sight: &Sight, after: Option<&str>) -> Vec<(String, String)> {
+        let after = after.map(|name| (group(), DeviceId::parse(name).expect("a name")));
+        let named = |seen: DeviceSeen| (seen.group.to_string(), seen.state.device.to_string());
+        self.partition.devices(sight, after.as_ref()).map(named).collect()
     }
 
     /// Time passes, and every deadline in between is woken for at its exact instant.

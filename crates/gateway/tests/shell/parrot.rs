@@ -149,7 +149,9 @@ impl Machine for Parrot {
             | Input::Loaded { .. }
             | Input::Done { .. }
             | Input::Mail(_)
-            | Input::Directory(_) => {}
+            | Input::Directory(_)
+            | Input::TakeBack { .. }
+            | Input::Dismiss { .. } => {}
         }
     }
 

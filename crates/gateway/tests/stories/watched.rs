@@ -77,6 +77,8 @@ impl Record {
             | Input::Done { .. }
             | Input::Mail(_)
             | Input::Directory(_)
+            | Input::TakeBack { .. }
+            | Input::Dismiss { .. }
             | Input::Drain { .. } => return,
         };
         self.broken.push(wrong);

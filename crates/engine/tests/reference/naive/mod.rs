@@ -183,6 +183,7 @@ impl Naive {
             Input::Parted { from, alive } => self.parted(from, alive),
             Input::Settled { operation, settled } => self.settled(operation, settled),
             Input::Undelivered { operation } => self.undelivered(operation),
+            Input::TakeBack { operation } => self.take_back(operation),
             Input::Wake => {}
         }
         std::mem::take(&mut self.out)

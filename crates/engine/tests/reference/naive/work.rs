@@ -143,11 +143,12 @@ impl Naive {
         }
     }
 
-    fn take_back(&mut self, operation: OperationId) {
+    pub(super) fn take_back(&mut self, operation: OperationId) {
         let Some(at) = self.at(operation) else { return };
         let certainty = self.work[at].certainty();
         match &mut self.work[at].state {
             State::Deciding { taken_back, .. } => *taken_back = true,
+            State::Ended { .. } => {}
             _ => self.end(operation, Outcome::Cancelled { certainty }),
         }
     }

@@ -1,0 +1,253 @@
+//! The operators' API: what operators of any dialect see and do, under `/tillgate/v1`, with Bearer keys.
+//!
+//! It decides nothing about peers: stored things are read from the store, live things are looked at in the cores or told
+//! to them as inputs, and what follows is heard from the events that everybody hears.
+
+mod access;
+mod document;
+mod events;
+mod keys;
+mod live;
+mod operations;
+mod page;
+mod problem;
+mod ring;
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{delete, get, post};
+use hyper::body::Incoming;
+use model::Now;
+use node::{Directory, Input, Throttle};
+use store::{Store, StoreError};
+use tokio::sync::oneshot;
+use tower_service::Service;
+use utoipa::IntoResponses;
+
+use crate::core::Core;
+use crate::inbox::Letter;
+use crate::machine::Machine;
+use crate::running::House;
+use crate::storage::{Job, Ledger, StoreDesk};
+
+pub(crate) use access::Caller;
+pub use access::Scope;
+pub use keys::{Mint, MintError, Minted, NewKey};
+use problem::Problem;
+use ring::{EVENTS_KEPT, Ring};
+
+/// Requests that are answered at once, in the whole process.
+const REQUESTS_MOST: usize = 256;
+/// The longest body.
+const BODY_MOST: usize = 16 * 1024;
+/// How long a core or the store may take for its part.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a request may take beyond what any may, and how long a listener may not read.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// The type of an answer that goes on.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+
+const ROOT: &str = "/tillgate/v1";
+
+/// Whether a path is one of the operators'.
+pub(crate) fn is_theirs(path: &str) -> bool {
+    path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What requests of all cores share.
+pub(crate) struct Office {
+    /// Tells this process from the one before, in ids that do not outlive it.
+    start: u64,
+    pub(crate) ring: Ring,
+    pub(crate) mint: Option<Mint>,
+    directory: Mutex<Arc<Directory>>,
+    throttle: Mutex<Throttle>,
+    requests: AtomicUsize,
+    listeners: AtomicUsize,
+}
+
+impl Office {
+    pub(crate) fn new(now: Now) -> Self {
+        Self {
+            start: now.wall.millis(),
+            ring: Ring::new(EVENTS_KEPT),
+            mint: None,
+            directory: Mutex::default(),
+            throttle: Mutex::default(),
+            requests: AtomicUsize::new(0),
+            listeners: AtomicUsize::new(0),
+        }
+    }
+
+    /// Credentials changed; listeners look whether theirs is still good.
+    pub(crate) fn know(&self, directory: &Arc<Directory>) {
+        *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(directory);
+        self.ring.ring();
+    }
+
+    fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One of a bounded number of places. Dropped, it is free again.
+struct Place(Arc<House>, fn(&Office) -> &AtomicUsize);
+
+impl Place {
+    fn take(house: &Arc<House>, count: fn(&Office) -> &AtomicUsize, most: usize) -> Option<Self> {
+        let more = |taken: usize| (taken < most).then_some(taken + 1);
+        count(&house.office).fetch_update(SeqCst, SeqCst, more).ok()?;
+        Some(Self(Arc::clone(house), count))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        (self.1)(&self.0.office).fetch_sub(1, SeqCst);
+    }
+}
+
+/// What every handler has.
+#[derive(Clone)]
+struct Desk {
+    house: Arc<House>,
+    store: StoreDesk,
+}
+
+impl Desk {
+    /// Reads what is stored.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Ledger) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (answer, answered) = oneshot::channel();
+        // Whoever asked may have gone; nothing hangs on it.
+        let look = Box::new(move |ledger: &dyn Ledger| drop(answer.send(read(ledger))));
+        self.store.look(look).map_err(|cause| Problem::later(cause.as_ref()))?;
+        self.heard(answered).await?.map_err(store_failed)
+    }
+
+    /// Looks at credentials or changes them.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let change = Box::new(move |store: &mut dyn Store| drop(answer.send(change(store))));
+        self.store.send(Job::Change(change)).map_err(|cause| Problem::later(cause.as_ref()))?;
+        self.heard(answered).await?.map_err(store_failed)
+    }
+
+    /// Looks at a core's machine.
+    async fn look<T: Send + 'static>(
+        &self,
+        core: usize,
+        look: impl FnOnce(&dyn Machine) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let look = Box::new(move |machine: &dyn Machine| drop(answer.send(look(machine))));
+        self.house.inboxes[core].deliver_one(Letter::Look(look));
+        self.heard(answered).await
+    }
+
+    /// Tells a core's machine.
+    fn tell(&self, core: usize, input: Input<'static>) {
+        self.house.inboxes[core].deliver_one(Letter::Tell(input));
+    }
+
+    async fn heard<T>(&self, answered: oneshot::Receiver<T>) -> Result<T, Problem> {
+        let until = self.house.clock.now().at.after(ANSWERED_WITHIN);
+        tokio::select! {
+            biased;
+            answer = answered => answer.map_err(|_| Problem::later("the gateway is going away")),
+            () = self.house.clock.until(until) => Err(Problem::later("no answer in time")),
+        }
+    }
+}
+
+fn store_failed(error: StoreError) -> Problem {
+    tracing::warn!(%error, "operator's request failed in the store");
+    Problem::later("the store is not available")
+}
+
+fn bad_query(rejection: QueryRejection) -> Problem {
+    Problem::bad(rejection.body_text())
+}
+
+fn bad_path(rejection: PathRejection) -> Problem {
+    Problem::bad(rejection.body_text())
+}
+
+/// What any request may hear instead of its answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is only described, never made")]
+enum Refusals {
+    /// The request is wrong
+    #[response(status = 400)]
+    Bad(#[to_schema] Problem),
+    /// No key, or none that is good
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] Problem),
+    /// The key lacks the permission
+    #[response(status = 403)]
+    Forbidden(#[to_schema] Problem),
+    /// Too many wrong keys from this address
+    #[response(status = 429)]
+    TooMany(#[to_schema] Problem),
+    /// Come back later
+    #[response(status = 503)]
+    Later(#[to_schema] Problem),
+}
+
+/// The whole API on one core.
+pub(crate) fn router(house: &Arc<House>, store: &StoreDesk) -> Router {
+    let api = Router::new()
+        .route("/openapi.json", get(document::document))
+        .route("/operations", get(operations::list))
+        .route("/operations/{id}", get(operations::get))
+        .route("/operations/{id}/cancel", post(operations::cancel))
+        .route("/groups/{dialect}/{group}/operations/{key}", get(operations::get_by_key))
+        .route("/devices", get(live::devices))
+        .route("/sessions", get(live::sessions))
+        .route("/sessions/{id}", delete(live::close))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{id}", delete(keys::revoke))
+        .route("/events", get(events::events));
+    Router::new()
+        .nest(ROOT, api)
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
+        .layer(DefaultBodyLimit::max(BODY_MOST))
+        .with_state(Desk { house: Arc::clone(house), store: store.clone() })
+}
+
+async fn nowhere(_: access::Operator) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "nothing is served under this path")
+}
+
+async fn not_so() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path is not used that way")
+}
+
+/// Answers a request.
+pub(crate) async fn answer(core: &Core, caller: Caller, request: Request<Incoming>) -> Response<Body> {
+    let Some(_place) = Place::take(&core.house, |office| &office.requests, REQUESTS_MOST) else {
+        return Problem::later("too many requests at once").into_response();
+    };
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(caller);
+    let answered: Result<_, Infallible> = core.operators().call(request).await;
+    match answered {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
