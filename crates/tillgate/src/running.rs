@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use gateway::{Gateway, Plan, Running, Serves, Speaks, StartError, Storage};
-use model::{GroupId, RequestKey};
 use store::Sqlite;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Configuration;
 use crate::exit::Ended;
-use crate::keys::random_number;
+use crate::keys::{for_operators, random_number};
 use crate::{logs, place};
 
 /// How long the partitions may take to load.
@@ -30,13 +29,12 @@ pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
 
 /// Starts the gateway and waits until it takes work.
 pub(crate) async fn start(configuration: &Configuration, store: Sqlite) -> anyhow::Result<Running> {
-    let reader = store.reader().map_err(place::explain)?;
-    let reader = Box::new(move |group: &GroupId, key: &RequestKey| reader.earlier(group, key));
-    let storage = Storage { store: Box::new(store), reader: Some(reader) };
+    let storage = Storage::sqlite(store).map_err(place::explain)?;
     let mut gateway = Gateway::new(Vec::new());
     gateway.listen.clone_from(&configuration.server.listen.0);
     gateway.tls.clone_from(&configuration.tls);
     gateway.settings = configuration.gateway.clone();
+    gateway.mint = Some(std::sync::Arc::new(for_operators));
     gateway.version = env!("CARGO_PKG_VERSION").into();
     let plan = Plan {
         dialects: std::sync::Arc::new(configuration.dialects.clone()),

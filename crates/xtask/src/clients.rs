@@ -20,6 +20,10 @@ use crate::tools;
 /// One language's whole run; its longest single wait is 30 s.
 const RUN_WITHIN: Duration = Duration::from_secs(240);
 
+/// What is looked at in every answer.
+const SCHEMA_CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                             response_schema_conformance,response_headers_conformance";
+
 /// Where the clients look for the ready file of the demo with simulated devices.
 const READY: &str = "TILLGATE_READY";
 /// And of the one without.
@@ -45,13 +49,17 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .env(READY, for_python.ready_file())
         .env(READY_WITHOUT_DEVICES, without_devices.ready_file());
 
-    let (node, python) = thread::scope(|scope| {
+    let for_schema = Demo::start(Command::new(&binary), Devices::Simulated)?;
+    let mut schema = schema(&for_schema)?;
+
+    let (node, python, schema) = thread::scope(|scope| {
         let node = scope.spawn(|| to_the_end(&mut node));
         let python = scope.spawn(|| to_the_end(&mut python));
-        (node.join(), python.join())
+        let schema = scope.spawn(|| to_the_end(&mut schema));
+        (node.join(), python.join(), schema.join())
     });
     let mut failures = Vec::new();
-    let runs = [(node, vec![&for_node]), (python, vec![&for_python, &without_devices])];
+    let runs = [(node, vec![&for_node]), (python, vec![&for_python, &without_devices]), (schema, vec![&for_schema])];
     for (run, demos) in runs {
         let outcome = run.map_err(|_| anyhow!("the thread of a client run panicked"))?;
         if let Err(error) = outcome {
@@ -61,13 +69,29 @@ pub(crate) fn run() -> anyhow::Result<()> {
             failures.push(format!("{error:#}"));
         }
     }
-    for demo in [for_node, for_python, without_devices] {
+    for demo in [for_node, for_python, without_devices, for_schema] {
         if let Err(error) = demo.stop() {
             failures.push(format!("{error:#}"));
         }
     }
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())
+}
+
+/// Requests made from the description of the operators' API: no server error, and answers as described. Events never
+/// end, so they are left to the gateway's own tests.
+fn schema(demo: &Demo) -> anyhow::Result<Command> {
+    let ready: serde_json::Value = serde_json::from_str(&fs::read_to_string(demo.ready_file())?)?;
+    let text = |at: &str| ready.pointer(at).and_then(serde_json::Value::as_str);
+    let base = text("/base").context("the ready file has no `base`")?;
+    let token = text("/admin/token").context("the ready file has no `admin.token`")?;
+    let mut command = Command::new(tools::python().with_file_name("schemathesis"));
+    command
+        .args(["run", &format!("{base}/tillgate/v1/openapi.json")])
+        .args(["--header", &format!("Authorization: Bearer {token}")])
+        .args(["--checks", SCHEMA_CHECKS, "--exclude-path", "/tillgate/v1/events"])
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "50", "--seed", "1", "--no-color"]);
+    Ok(command)
 }
 
 /// The release binary, wherever cargo puts it.

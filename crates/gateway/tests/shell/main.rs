@@ -9,6 +9,7 @@ mod closing;
 mod handshake;
 mod http;
 mod life;
+mod operators;
 mod parrot;
 mod peer;
 mod slow;

@@ -122,6 +122,18 @@ impl Peer {
         answer
     }
 
+    /// What comes as an answer that goes on, up to some words.
+    pub(crate) fn hear_until(&mut self, words: &str) -> String {
+        loop {
+            let heard = String::from_utf8_lossy(&self.unread).into_owned();
+            if let Some(at) = heard.find(words) {
+                self.unread.drain(..at + words.len());
+                return heard[..at + words.len()].to_owned();
+            }
+            assert!(self.fill(), "never said {words:?}, only {heard:?}");
+        }
+    }
+
     /// The next message; none when the stream has ended.
     pub(crate) fn message(&mut self) -> Option<Message<'static>> {
         loop {

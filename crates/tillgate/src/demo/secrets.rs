@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
-use model::{Credential, CredentialKind, Digest, PrincipalId, Secret};
+use model::{Credential, CredentialKind, Digest, GroupId, PrincipalId, Secret};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
@@ -36,6 +36,8 @@ pub(super) struct Keys {
     pub(super) till_secret: Secret,
     /// For any terminal of the group.
     pub(super) terminals: Secret,
+    /// Of an operator, who sees everything. Another one each time a demo starts; the last one ends with its demo.
+    pub(super) operator: Secret,
 }
 
 /// As they stand in the file.
@@ -66,6 +68,9 @@ pub(super) fn keys(folder: &Path, store: &mut impl Store) -> anyhow::Result<Keys
     let till = Holder { principal: named("till_demo")?, ..Holder::till(DEFAULT_NETWORK, GROUP, Some("Till 1"))? };
     let terminals =
         Holder { principal: named("terminals_demo")?, ..Holder::terminal(DEFAULT_NETWORK, GROUP, None, None)? };
+    let every = GroupId::every();
+    let operator = Holder::operator(DEFAULT_NETWORK, every, Some("Demo"))?;
+    let operator = Holder { principal: named("operator_demo")?, ..operator };
     let (till_key, till_secret) = good_pair(stored.till.zip(stored.till_secret), &till, store)?;
     let keys = Keys {
         vendor: good(stored.vendor, "sk_test_", &vendor, store)?,
@@ -74,6 +79,7 @@ pub(super) fn keys(folder: &Path, store: &mut impl Store) -> anyhow::Result<Keys
         till: till_key,
         till_secret,
         terminals: good(stored.terminals, "mt_test_", &terminals, store)?,
+        operator: fresh_secret("op_test_")?,
     };
     // First the file, then the credentials: what is in the store can always be printed.
     write(&file, &keys)?;
@@ -82,7 +88,20 @@ pub(super) fn keys(folder: &Path, store: &mut impl Store) -> anyhow::Result<Keys
     admit(&simulated_scanner, plain(&keys.simulated_scanner), store)?;
     admit(&till, signing(&keys.till, &keys.till_secret), store)?;
     admit(&terminals, plain(&keys.terminals), store)?;
+    end_operators(&operator, store)?;
+    admit(&operator, plain(&keys.operator), store)?;
     Ok(keys)
+}
+
+/// Revokes the tokens of earlier demos on the same data.
+fn end_operators(holder: &Holder, store: &mut impl Store) -> anyhow::Result<()> {
+    let now = place::now();
+    for one in store.credentials().map_err(place::explain)? {
+        if Holder::of(&one) == *holder && !is_over(&one, now) {
+            store.end_credential(&one.id, now, now).map_err(place::explain)?;
+        }
+    }
+    Ok(())
 }
 
 fn named(principal: &str) -> anyhow::Result<PrincipalId> {

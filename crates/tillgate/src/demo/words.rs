@@ -42,8 +42,14 @@ impl Places<'_> {
 #[derive(Serialize)]
 struct Ready<'a> {
     base: &'a str,
+    admin: Admin<'a>,
     modulus: Modulus<'a>,
     boop: Boop<'a>,
+}
+
+#[derive(Serialize)]
+struct Admin<'a> {
+    token: &'a str,
 }
 
 #[derive(Serialize)]
@@ -72,6 +78,7 @@ struct Boop<'a> {
 pub(super) fn write_ready_file(file: &Path, places: &Places<'_>, keys: &Keys) -> anyhow::Result<()> {
     let ready = Ready {
         base: places.base,
+        admin: Admin { token: keys.operator.reveal() },
         modulus: Modulus {
             url: places.modulus_url(),
             http: places.modulus_http(),
@@ -107,12 +114,23 @@ pub(super) fn remove_ready_file(file: &Path) -> anyhow::Result<()> {
 /// What people read: the keys, who is registered, and lines to paste.
 pub(super) fn introduction(places: &Places<'_>, keys: &Keys, without_devices: bool) -> String {
     format!(
-        "Tillgate demo at {base}\ndata in {data}, {fate}\n\n{modulus}\n\n{boop}\n\nCtrl-C ends it.",
+        "Tillgate demo at {base}\ndata in {data}, {fate}\n\n{modulus}\n\n{boop}\n\n{operators}\n\nCtrl-C ends it.",
         base = places.base,
         data = places.data.display(),
         fate = places.fate,
         modulus = modulus(places, keys, without_devices),
         boop = boop(places, keys, without_devices),
+        operators = operators(places, keys),
+    )
+}
+
+fn operators(places: &Places<'_>, keys: &Keys) -> String {
+    format!(
+        "Operators      {base}/tillgate/v1\n  token        {token}\n\nSee what happens, and what has happened:\n\n  \
+         curl -sN -H 'Authorization: Bearer {token}' {base}/tillgate/v1/events\n  \
+         curl -s -H 'Authorization: Bearer {token}' {base}/tillgate/v1/operations",
+        base = places.base,
+        token = keys.operator.reveal(),
     )
 }
 

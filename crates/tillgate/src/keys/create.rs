@@ -2,10 +2,11 @@
 
 use anyhow::Context;
 use dialects::boop::Kind;
-use model::{Dialect, Permissions, Role};
+use gateway::{MintError, Minted, NewKey, Scope};
+use model::{Dialect, GroupId, Permissions, Role, Wall};
 use store::Store;
 
-use super::{Create, Holder, mint, print};
+use super::{Create, DEFAULT_NETWORK, Holder, Wish, mint, print};
 use crate::exit::Ended;
 use crate::place;
 
@@ -22,20 +23,68 @@ pub(super) fn run(create: &Create) -> anyhow::Result<()> {
 /// Whom the keys are for, one each.
 fn holders(create: &Create) -> anyhow::Result<Vec<Holder>> {
     let certificate = create.certificate.as_deref().map(gateway::certificate_digest).transpose()?;
-    let make = |number: Option<u32>| {
-        let mut holder = match create.dialect {
-            Dialect::Boop => boop(create, number)?,
-            Dialect::Modulus => modulus(create, number)?,
-            other @ (Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay) => {
-                return Err(Ended::usage(format!(
-                    "this version makes no {other} keys yet, only boop and modulus keys"
-                )));
-            }
-        };
-        holder.certificate = certificate;
-        Ok(holder)
-    };
+    let make = |number: Option<u32>| Ok(Holder { certificate, ..holder(&create.wish, number)? });
     if create.count == 1 { Ok(vec![make(None)?]) } else { (1..=create.count).map(|n| make(Some(n))).collect() }
+}
+
+/// Whom one key is for.
+fn holder(wish: &Wish, number: Option<u32>) -> anyhow::Result<Holder> {
+    if wish.role == Role::Admin {
+        return operator(wish, number);
+    }
+    if wish.all_groups {
+        return Err(Ended::usage("--all-groups is for --role admin; everybody else belongs to one group"));
+    }
+    match wish.dialect {
+        Some(Dialect::Boop) => boop(wish, number),
+        Some(Dialect::Modulus) => modulus(wish, number),
+        Some(other @ (Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay)) => {
+            Err(Ended::usage(format!("this version makes no {other} keys yet, only boop and modulus keys")))
+        }
+        None => Err(Ended::usage("a key belongs to a protocol: name it with --dialect")),
+    }
+}
+
+/// What the gateway makes keys with that operators ask for.
+pub(crate) fn for_operators(new: &NewKey, now: Wall) -> Result<Minted, MintError> {
+    let wish = Wish {
+        dialect: Some(new.dialect),
+        role: new.role,
+        group: Some(new.group.clone()),
+        vendor_id: None,
+        device: new.device.clone(),
+        network: DEFAULT_NETWORK.to_owned(),
+        name: new.name.clone(),
+        permissions: new.permissions.clone(),
+        no_websocket: false,
+        all_groups: false,
+    };
+    let holder = holder(&wish, None).map_err(|error| MintError::Wrong(format!("{error:#}")))?;
+    let made = mint(&holder, now, new.expires_at).map_err(|error| MintError::Failed(format!("{error:#}")))?;
+    Ok(Minted { credential: made.credential, secrets: made.secrets })
+}
+
+fn operator(wish: &Wish, number: Option<u32>) -> anyhow::Result<Holder> {
+    if wish.device.is_some() || wish.no_websocket {
+        return Err(Ended::usage("--device and --no-websocket are not for operators, who speak HTTP only"));
+    }
+    let group = match (wish.all_groups, wish.dialect, wish.vendor_id.as_deref().or(wish.group.as_deref())) {
+        (true, _, _) => GroupId::every(),
+        (false, Some(dialect), Some(group)) => GroupId::of(dialect, group).context("the group's name")?,
+        (false, _, _) => {
+            return Err(Ended::usage("an operator sees one group, named with --dialect and --group, or --all-groups"));
+        }
+    };
+    let known = Scope::ALL.map(Scope::name);
+    if let Some(unknown) = wish.permissions.iter().find(|one| !known.contains(&one.as_str())) {
+        return Err(Ended::usage(format!("--permission {unknown:?}: expected one of {}", known.join(", "))));
+    }
+    let permissions = match &wish.permissions[..] {
+        [] => Permissions::All,
+        listed => only(listed.iter().map(String::as_str)),
+    };
+    let name = wish.name.as_deref().map(|name| numbered(name, number));
+    Ok(Holder { permissions, ..Holder::operator(&wish.network, group, name.as_deref())? })
 }
 
 /// A name, with its number where there are several.
@@ -47,73 +96,73 @@ fn only<'a>(permitted: impl IntoIterator<Item = &'a str>) -> Permissions {
     Permissions::Only(permitted.into_iter().map(Into::into).collect())
 }
 
-fn boop(create: &Create, number: Option<u32>) -> anyhow::Result<Holder> {
-    if create.no_websocket {
+fn boop(wish: &Wish, number: Option<u32>) -> anyhow::Result<Holder> {
+    if wish.no_websocket {
         return Err(Ended::usage("--no-websocket is for modulus; a boop key without WebSocket could do nothing"));
     }
-    let vendor = vendor(create)?;
-    let name = create.name.as_deref();
-    let mut holder = match create.role {
+    let vendor = vendor(wish)?;
+    let name = wish.name.as_deref();
+    let mut holder = match wish.role {
         Role::Requester => {
-            if create.device.is_some() {
+            if wish.device.is_some() {
                 return Err(Ended::usage("--device is for performers; a boop requester is a vendor"));
             }
-            Holder::vendor(&create.network, &numbered(vendor, number), name)?
+            Holder::vendor(&wish.network, &numbered(vendor, number), name)?
         }
         Role::Performer => {
-            if !create.permissions.is_empty() {
+            if !wish.permissions.is_empty() {
                 return Err(Ended::usage("--permission is for requesters; a boop scanner has nothing to be permitted"));
             }
-            let device = create.device.as_deref();
+            let device = wish.device.as_deref();
             let device = device.ok_or_else(|| Ended::usage("a boop performer is a scanner: name it with --device"))?;
-            Holder::scanner(&create.network, vendor, &numbered(device, number), name)?
+            Holder::scanner(&wish.network, vendor, &numbered(device, number), name)?
         }
-        Role::Admin => return Err(Ended::usage("boop has no admin keys; there are requester and performer")),
+        Role::Admin => return operator(wish, number),
     };
-    if !create.permissions.is_empty() {
-        create.permissions.iter().try_for_each(|permission| is_boop_permission(permission))?;
-        holder.permissions = only(create.permissions.iter().map(String::as_str));
+    if !wish.permissions.is_empty() {
+        wish.permissions.iter().try_for_each(|permission| is_boop_permission(permission))?;
+        holder.permissions = only(wish.permissions.iter().map(String::as_str));
     }
     Ok(holder)
 }
 
-fn modulus(create: &Create, number: Option<u32>) -> anyhow::Result<Holder> {
-    if create.vendor_id.is_some() {
+fn modulus(wish: &Wish, number: Option<u32>) -> anyhow::Result<Holder> {
+    if wish.vendor_id.is_some() {
         return Err(Ended::usage("--vendor-id is for boop; a modulus key belongs to a group: name it with --group"));
     }
-    let group = create.group.as_deref();
+    let group = wish.group.as_deref();
     let group = group.ok_or_else(|| Ended::usage("a modulus key belongs to a group: name it with --group"))?;
-    let name = create.name.as_deref().map(|name| numbered(name, number));
-    match create.role {
+    let name = wish.name.as_deref().map(|name| numbered(name, number));
+    match wish.role {
         Role::Requester => {
-            if create.device.is_some() {
+            if wish.device.is_some() {
                 return Err(Ended::usage("--device is for performers; a modulus requester is a till"));
             }
             let name = name.unwrap_or_else(|| numbered(group, number));
-            let permissions = modulus_permissions(create)?;
-            Ok(Holder { permissions, ..Holder::till(&create.network, group, Some(&name))? })
+            let permissions = modulus_permissions(wish)?;
+            Ok(Holder { permissions, ..Holder::till(&wish.network, group, Some(&name))? })
         }
         Role::Performer => {
-            if create.no_websocket || !create.permissions.is_empty() {
+            if wish.no_websocket || !wish.permissions.is_empty() {
                 return Err(Ended::usage(
                     "--no-websocket and --permission are for requesters; a modulus terminal has only its socket",
                 ));
             }
-            let device = create.device.as_deref().map(|device| numbered(device, number));
+            let device = wish.device.as_deref().map(|device| numbered(device, number));
             let name = name.or_else(|| device.clone()).unwrap_or_else(|| numbered(group, number));
-            Holder::terminal(&create.network, group, device.as_deref(), Some(&name))
+            Holder::terminal(&wish.network, group, device.as_deref(), Some(&name))
         }
-        Role::Admin => Err(Ended::usage("modulus has no admin keys; there are requester and performer")),
+        Role::Admin => operator(wish, number),
     }
 }
 
 /// What a till's key may be used for.
-fn modulus_permissions(create: &Create) -> anyhow::Result<Permissions> {
+fn modulus_permissions(wish: &Wish) -> anyhow::Result<Permissions> {
     let known = ["websocket", "http"];
-    if let Some(unknown) = create.permissions.iter().find(|one| !known.contains(&one.as_str())) {
+    if let Some(unknown) = wish.permissions.iter().find(|one| !known.contains(&one.as_str())) {
         return Err(Ended::usage(format!("--permission {unknown:?}: expected websocket or http")));
     }
-    match (create.no_websocket, &create.permissions[..]) {
+    match (wish.no_websocket, &wish.permissions[..]) {
         (false, []) => Ok(Permissions::All),
         (false, listed) => Ok(only(listed.iter().map(String::as_str))),
         (true, listed) if listed.iter().any(|one| one == "websocket") => {
@@ -138,8 +187,8 @@ fn is_boop_permission(text: &str) -> anyhow::Result<()> {
 }
 
 /// The vendor's id, under whichever of its two names it was given.
-fn vendor(create: &Create) -> anyhow::Result<&str> {
-    match (create.vendor_id.as_deref(), create.group.as_deref()) {
+fn vendor(wish: &Wish) -> anyhow::Result<&str> {
+    match (wish.vendor_id.as_deref(), wish.group.as_deref()) {
         (Some(vendor), Some(group)) if vendor != group => Err(Ended::usage(format!(
             "in boop the group is the vendor's id: --vendor-id {vendor:?} and --group {group:?} must be the same"
         ))),

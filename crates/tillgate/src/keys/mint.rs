@@ -95,6 +95,22 @@ impl Holder {
         })
     }
 
+    /// An operator, of one group or of every one. Where it is every one the dialect means nothing; the table wants one.
+    pub(crate) fn operator(network: &str, group: GroupId, name: Option<&str>) -> anyhow::Result<Self> {
+        Ok(Self {
+            dialect: group.dialect().unwrap_or(Dialect::ALL[0]),
+            role: Role::Admin,
+            network: NetworkId::parse(network).context("the network's name")?,
+            principal: PrincipalId::parse(&format!("operator_{}", random::<12>()?)).context("a made-up id")?,
+            subject: None,
+            device: None,
+            name: name.unwrap_or("operator").into(),
+            certificate: None,
+            permissions: Permissions::All,
+            group,
+        })
+    }
+
     /// The holder of a credential, for its successor.
     pub(crate) fn of(credential: &Credential) -> Self {
         Self {
@@ -115,6 +131,7 @@ impl Holder {
 /// A fresh credential for a holder.
 pub(super) fn mint(holder: &Holder, now: Wall, expires_at: Option<Wall>) -> anyhow::Result<Made> {
     let (kind, secrets) = match (holder.dialect, holder.role) {
+        (_, Role::Admin) => plain("token", fresh_secret("op_live_")?),
         (Dialect::Boop, Role::Requester) => plain("secret", fresh_secret("sk_live_")?),
         (Dialect::Boop, Role::Performer) => plain("secret", fresh_secret("dk_live_")?),
         (Dialect::Modulus, Role::Requester) => {
@@ -123,8 +140,9 @@ pub(super) fn mint(holder: &Holder, now: Wall, expires_at: Option<Wall>) -> anyh
             (kind, vec![("api_key", key), ("api_secret", secret)])
         }
         (Dialect::Modulus, Role::Performer) => plain("api_key", fresh_secret("mt_live_")?),
-        (Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay, _)
-        | (Dialect::Boop | Dialect::Modulus, Role::Admin) => plain("secret", fresh_secret("tk_")?),
+        (Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay, Role::Requester | Role::Performer) => {
+            plain("secret", fresh_secret("tk_")?)
+        }
     };
     Ok(Made { credential: credential(holder, kind, now, expires_at)?, secrets })
 }

@@ -16,6 +16,7 @@ use model::{CredentialId, Dialect, Role, Wall};
 use crate::place::{self, Place};
 
 use mint::mint;
+pub(crate) use create::for_operators;
 pub(crate) use mint::{Holder, credential, fresh_secret, random_number};
 pub(crate) use print::is_over;
 
@@ -32,6 +33,10 @@ any of them, everything else is refused: a vendor that may take payments and see
 modulus: a requester is a till, a performer the terminals of a group, or one of them with --device. Every key belongs to
 somebody else, as two with the same key would displace each other. A till signs its HTTP calls with the api_secret; its
 permissions are websocket and http. With --count N the keys are of one group, their names numbered.
+
+admin: an operator's key for the API under /tillgate/v1 (docs/api.md). It sees one group, named with --dialect and --group,
+or with --all-groups every one. Its permissions are operations:read, operations:cancel, devices:read, sessions:read,
+sessions:close, keys:read, keys:write and events:read; without any it has all of them.
 
 With --certificate the key works only on connections that show that client certificate; `client_ca` of section [tls] says
 whose certificates are looked at.
@@ -60,9 +65,28 @@ pub(crate) enum Command {
 pub(crate) struct Create {
     #[command(flatten)]
     place: Place,
-    /// Which protocol: boop or modulus
+    #[command(flatten)]
+    wish: Wish,
+    /// The key works only with this client certificate: the first of the PEM file
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// When the key stops working: a time such as 2031-03-04T05:10:00Z, or a duration such as 90d
+    #[arg(long, value_name = "WHEN", value_parser = parse_when)]
+    expires: Option<Wall>,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=COUNT_MOST))]
+    count: u32,
+    /// One JSON object a line
     #[arg(long)]
-    dialect: Dialect,
+    json: bool,
+}
+
+/// Whom a key is wanted for.
+#[derive(Args)]
+pub(crate) struct Wish {
+    /// Which protocol: boop or modulus
+    #[arg(long, required_unless_present = "all_groups")]
+    dialect: Option<Dialect>,
     /// What the key lets its holder be: requester, performer or admin
     #[arg(long)]
     role: Role,
@@ -87,18 +111,9 @@ pub(crate) struct Create {
     /// modulus: the key may not open sockets
     #[arg(long)]
     no_websocket: bool,
-    /// The key works only with this client certificate: the first of the PEM file
-    #[arg(long, value_name = "FILE")]
-    certificate: Option<PathBuf>,
-    /// When the key stops working: a time such as 2031-03-04T05:10:00Z, or a duration such as 90d
-    #[arg(long, value_name = "WHEN", value_parser = parse_when)]
-    expires: Option<Wall>,
-    /// How many
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=COUNT_MOST))]
-    count: u32,
-    /// One JSON object a line
-    #[arg(long)]
-    json: bool,
+    /// admin: the key sees every group of every protocol
+    #[arg(long, conflicts_with_all = ["dialect", "group", "vendor_id"])]
+    all_groups: bool,
 }
 
 /// The network of everybody who names none.
