@@ -488,7 +488,8 @@ impl Body for Whole {
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Parts { body, visit } => {
                 let polled = Pin::new(body).poll_frame(context);
-                if let (Poll::Ready(Some(_)), Some(visit)) = (&polled, visit) {
+                if let (Poll::Ready(part), Some(visit)) = (&polled, visit) {
+                    visit.listens.set(part.is_some());
                     visit.prolong();
                 }
                 polled

@@ -8,7 +8,7 @@
 //! A                   it is let in; `N1`: it is not
 //! RK2 aK gK oK3       about `K`: refused, accepted, a note, an outcome
 //! OK wK tK1           about `K`: offered, withdrawn, what became of a scan
-//! D V L d U u         displaced, revoked, reloaded, drained; telemetry dropped, room again
+//! D V L Z d U u       displaced, revoked, reloaded, dismissed, drained; telemetry dropped, room again
 //! @1500               time passes, in milliseconds
 //! ```
 

@@ -86,7 +86,7 @@ pub(crate) struct Key {
     /// What it allows; none for everything.
     permissions: Option<Vec<String>>,
     /// Whether it works.
-    state: Standing,
+    state: KeyState,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -98,7 +98,7 @@ pub(crate) struct Key {
 /// Whether a key works.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Standing {
+enum KeyState {
     Good,
     Expired,
     Revoked,
@@ -120,11 +120,11 @@ fn shown(now: Wall, credential: &Credential) -> Key {
             Permissions::Only(listed) => Some(listed.iter().map(ToString::to_string).collect()),
         },
         state: if has_come(credential.revoked_at) {
-            Standing::Revoked
+            KeyState::Revoked
         } else if has_come(credential.expires_at) {
-            Standing::Expired
+            KeyState::Expired
         } else {
-            Standing::Good
+            KeyState::Good
         },
         created_at: credential.created_at.to_string(),
         expires_at: credential.expires_at.map(|at| at.to_string()),

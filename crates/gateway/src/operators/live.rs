@@ -38,7 +38,7 @@ pub(crate) struct Device {
     /// Its name; that of its connection when it has none.
     device: String,
     /// Whether it can be given work now.
-    presence: Standing,
+    presence: DevicePresence,
     /// The connection it has or had last, as its dialect prints it.
     connection: Option<String>,
     /// When that connection was let in; when it was last seen, without one.
@@ -52,7 +52,7 @@ pub(crate) struct Device {
 /// Whether a device can be given work.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Standing {
+enum DevicePresence {
     Online,
     /// Its connection ended, and may come back.
     Away,
@@ -75,9 +75,9 @@ fn device(seen: &DeviceSeen) -> Device {
         group: seen.group.name().to_owned(),
         device: state.device.to_string(),
         presence: match state.presence {
-            Presence::Online => Standing::Online,
-            Presence::Away => Standing::Away,
-            Presence::Offline => Standing::Offline,
+            Presence::Online => DevicePresence::Online,
+            Presence::Away => DevicePresence::Away,
+            Presence::Offline => DevicePresence::Offline,
         },
         connection: state.epoch.map(|epoch| epoch.connection(partition)),
         since: state.since.to_string(),

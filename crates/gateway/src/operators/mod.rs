@@ -234,7 +234,7 @@ async fn nowhere(_: access::Operator) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "nothing is served under this path")
 }
 
-async fn not_so() -> Problem {
+async fn not_so(_: access::Operator) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path is not used that way")
 }
 

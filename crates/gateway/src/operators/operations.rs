@@ -51,7 +51,7 @@ pub(crate) struct Operation {
     /// The device or the served name, where the target has one.
     target_name: Option<String>,
     /// How it stands.
-    state: Standing,
+    state: OperationState,
     /// What is not completed or declined: `not_delivered` (safe to retry) or `unknown` (ask the device).
     certainty: Option<String>,
     /// Why it failed: `performer_lost`, `performer`, `absent` or `service`.
@@ -80,7 +80,7 @@ pub(crate) struct Operation {
 /// How a piece of work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Standing {
+enum OperationState {
     /// It has no outcome yet.
     Running,
     Completed,
@@ -90,7 +90,7 @@ enum Standing {
     Cancelled,
 }
 
-impl Standing {
+impl OperationState {
     const fn of(row: &OperationRow) -> Self {
         match &row.outcome {
             None => Self::Running,
@@ -128,7 +128,7 @@ fn shown(now: Now, row: &OperationRow) -> Operation {
         requester_name: row.requester_name.to_string(),
         target: target.to_owned(),
         target_name,
-        state: Standing::of(row),
+        state: OperationState::of(row),
         certainty: certainty.map(|certainty| certainty.label().to_owned()),
         cause,
         accepted_at: time(row.accepted_at),
@@ -156,7 +156,7 @@ pub(super) struct Wanted {
     key: Option<String>,
     /// That stand like this.
     #[param(inline)]
-    state: Option<Standing>,
+    state: Option<OperationState>,
     /// Accepted then or later.
     #[param(format = DateTime)]
     since: Option<String>,
@@ -225,7 +225,7 @@ pub(super) async fn list(
         let rows = desk.read(move |ledger| ledger.page(after, ROWS, &filter)).await?;
         let last = rows.len() < ROWS;
         looked += rows.len();
-        let fits = |row: &OperationRow| wanted.state.is_none_or(|state| Standing::of(row) == state);
+        let fits = |row: &OperationRow| wanted.state.is_none_or(|state| OperationState::of(row) == state);
         let mut more = !last;
         for row in rows {
             if found.len() == limit {
@@ -387,10 +387,10 @@ pub(super) async fn cancel(
     }
     let row = find_ended(&desk, &operator, &Name::Id(id), CANCELLED_WITHIN).await?;
     let shown = Json(shown(desk.house.clock.now(), &row));
-    match Standing::of(&row) {
-        Standing::Cancelled => Ok((StatusCode::OK, shown)),
-        Standing::Running => Ok((StatusCode::ACCEPTED, shown)),
-        ended @ (Standing::Completed | Standing::Declined | Standing::Failed | Standing::Expired) => {
+    match OperationState::of(&row) {
+        OperationState::Cancelled => Ok((StatusCode::OK, shown)),
+        OperationState::Running => Ok((StatusCode::ACCEPTED, shown)),
+        ended @ (OperationState::Completed | OperationState::Declined | OperationState::Failed | OperationState::Expired) => {
             let told = format!("it has ended: {}", format!("{ended:?}").to_lowercase());
             Err(Problem::new(StatusCode::CONFLICT, "ended", told))
         }

@@ -364,6 +364,7 @@ fn whoever_ends_the_session_is_named() {
     for (tell, told) in [
         (Tell::Displaced, ["error CONNECTION_REPLACED", "close 4409 displaced"]),
         (Tell::Revoked, ["error INVALID_CREDENTIALS", "close 4401 revoked"]),
+        (Tell::Dismissed, ["error GOING_AWAY after 1", "close 1013 closed_by_operator"]),
         (Tell::Reloaded, ["error INTERNAL_ERROR after 1", "close 1013 reloaded"]),
     ] {
         let mut vendor = Vendor::ready(Choices::default(), Permissions::All);
