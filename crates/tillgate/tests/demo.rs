@@ -5,6 +5,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -19,6 +20,7 @@ struct Demo {
     server: Server,
     boop: Value,
     modulus: Value,
+    token: String,
 }
 
 impl Demo {
@@ -35,7 +37,7 @@ impl Demo {
         let server = Server::start(command, &folder.path().join("log.txt"), base);
         let file: Value = until(PATIENCE, || serde_json::from_str(&std::fs::read_to_string(&ready).ok()?).unwrap());
         assert_eq!(file["base"], server.base);
-        Self { folder, server, boop: file["boop"].clone(), modulus: file["modulus"].clone() }
+        Self { folder, server, boop: file["boop"].clone(), modulus: file["modulus"].clone(), token: file["admin"]["token"].as_str().unwrap().to_owned() }
     }
 
     fn text(&self, name: &str) -> &str {
@@ -164,6 +166,24 @@ fn somebody_elses_scanner_answers_where_none_is_simulated() {
     let events: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((&events[0]["event"], &events[0]["context_id"]), (&"opened".into(), &"c1".into()), "{said}");
     assert!(events.iter().any(|event| event["act"] == "unregistered right"), "{said}");
+    demo.stop();
+}
+
+#[test]
+fn an_operators_token_lives_as_long_as_its_demo() {
+    let demo = Demo::start(&["--without-devices"]);
+    let sees = |demo: &Demo, token: &str| {
+        let mut stream = TcpStream::connect(demo.server.base.strip_prefix("http://").unwrap()).unwrap();
+        let head = "GET /tillgate/v1/operations HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n";
+        write!(stream, "{head}Authorization: Bearer {token}\r\n\r\n").unwrap();
+        let mut told = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut told).unwrap();
+        told.split(' ').nth(1).unwrap().to_owned()
+    };
+    let first = demo.token.clone();
+    assert_eq!(sees(&demo, &first), "200");
+    let demo = Demo::again(demo.stop(), &["--without-devices"]);
+    assert_eq!((sees(&demo, &first), sees(&demo, &demo.token)), ("401".to_owned(), "200".to_owned()));
     demo.stop();
 }
 
