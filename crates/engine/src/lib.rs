@@ -165,10 +165,9 @@ impl Partition {
         after: Option<&'a (GroupId, DeviceId)>,
     ) -> impl Iterator<Item = DeviceSeen> + 'a {
         let groups = self.groups.iter().filter(move |(id, _)| sight.sees(id));
-        let seen = groups.flat_map(|(id, group)| {
-            group.devices.iter().map(move |(name, device)| (id, name, device))
-        });
-        let is_after = move |id: &GroupId, name: &DeviceId| after.is_none_or(|(group, device)| (id, name) > (group, device));
+        let seen = groups.flat_map(|(id, group)| group.devices.iter().map(move |(name, device)| (id, name, device)));
+        let is_after =
+            move |id: &GroupId, name: &DeviceId| after.is_none_or(|(group, device)| (id, name) > (group, device));
         seen.filter(move |(id, name, _)| is_after(id, name))
             .map(|(id, name, device)| DeviceSeen { group: id.clone(), state: device.state(name) })
     }

@@ -66,6 +66,8 @@ impl Machine for Echo {
             | Input::Done { .. }
             | Input::Mail(_)
             | Input::Directory(_)
+            | Input::TakeBack { .. }
+            | Input::Dismiss { .. }
             | Input::Drain { .. } => {}
         }
     }

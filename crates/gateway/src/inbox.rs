@@ -27,12 +27,29 @@ pub(crate) enum Order {
 /// What others tell a core.
 pub(crate) enum Letter {
     Mail(Mail),
-    Committed { partition: Partition, batch: u64, result: Result<Vec<Settled>, CommitError> },
-    Earlier { ticket: u64, partition: Partition, row: Result<Option<Box<OperationRow>>, Unread> },
-    Loaded { partition: Partition, loaded: Result<Box<Loaded>, Arc<str>> },
-    Done { route: Route, call: CallId, done: Done },
+    Committed {
+        partition: Partition,
+        batch: u64,
+        result: Result<Vec<Settled>, CommitError>,
+    },
+    Earlier {
+        ticket: u64,
+        partition: Partition,
+        row: Result<Option<Box<OperationRow>>, Unread>,
+    },
+    Loaded {
+        partition: Partition,
+        loaded: Result<Box<Loaded>, Arc<str>>,
+    },
+    Done {
+        route: Route,
+        call: CallId,
+        done: Done,
+    },
     Directory(Arc<Directory>),
-    Drain { spread: Spread },
+    Drain {
+        spread: Spread,
+    },
     /// An operator wants something done.
     Tell(Input<'static>),
     /// An operator looks, and is answered by itself.

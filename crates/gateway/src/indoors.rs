@@ -25,7 +25,7 @@ use crate::machine::{Birth, Machine};
 use crate::running::House;
 use crate::settings::Settings;
 use crate::start::StartError;
-use crate::storage::{Storage, Desks, Job, Writer, told};
+use crate::storage::{Desks, Job, Storage, Writer, told};
 
 /// A gateway that only moves when told. Dropped, it is killed: nobody is told goodbye.
 pub struct Indoors {

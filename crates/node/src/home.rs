@@ -258,12 +258,7 @@ impl Home {
     }
 
     /// The devices that an operator may see, by group and name, those after `after`.
-    pub(crate) fn devices(
-        &self,
-        sight: &Sight,
-        after: Option<&(GroupId, DeviceId)>,
-        most: usize,
-    ) -> Vec<DeviceSeen> {
+    pub(crate) fn devices(&self, sight: &Sight, after: Option<&(GroupId, DeviceId)>, most: usize) -> Vec<DeviceSeen> {
         match &self.state {
             State::Loading => Vec::new(),
             State::Live(live) => live.engine.devices(sight, after).take(most).collect(),

@@ -203,8 +203,7 @@ impl Node {
     /// The devices of this core's partitions that an operator may see, by group and name, those after `after`.
     #[must_use]
     pub fn devices(&self, sight: &Sight, after: Option<&(GroupId, DeviceId)>, most: usize) -> Vec<DeviceSeen> {
-        let mut seen: Vec<DeviceSeen> =
-            self.homes.values().flat_map(|home| home.devices(sight, after, most)).collect();
+        let mut seen: Vec<DeviceSeen> = self.homes.values().flat_map(|home| home.devices(sight, after, most)).collect();
         seen.sort_by(|one, other| (&one.group, &one.state.device).cmp(&(&other.group, &other.state.device)));
         seen.truncate(most);
         seen

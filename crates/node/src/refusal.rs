@@ -50,6 +50,7 @@ const fn told(reason: Reason) -> &'static str {
         Reason::TooBig => "this is longer than is taken here",
         Reason::Fault => "the gateway failed at this request",
         Reason::PeerClosed | Reason::PeerLost | Reason::Slow | Reason::Finished => "the session is over",
+        Reason::Dismissed => "an operator ended the session",
         Reason::Drained | Reason::Reloaded => "come back soon",
     }
 }

@@ -37,7 +37,13 @@ impl Demo {
         let server = Server::start(command, &folder.path().join("log.txt"), base);
         let file: Value = until(PATIENCE, || serde_json::from_str(&std::fs::read_to_string(&ready).ok()?).unwrap());
         assert_eq!(file["base"], server.base);
-        Self { folder, server, boop: file["boop"].clone(), modulus: file["modulus"].clone(), token: file["admin"]["token"].as_str().unwrap().to_owned() }
+        Self {
+            folder,
+            server,
+            boop: file["boop"].clone(),
+            modulus: file["modulus"].clone(),
+            token: file["admin"]["token"].as_str().unwrap().to_owned(),
+        }
     }
 
     fn text(&self, name: &str) -> &str {

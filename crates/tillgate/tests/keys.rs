@@ -114,7 +114,7 @@ fn a_key_may_be_bound_to_a_certificate() {
 #[test]
 fn what_cannot_be_is_refused_with_what_would_be_right() {
     let data = tempfile::tempdir().unwrap();
-    let table: [&[&str]; 18] = [
+    let table: [&[&str]; 21] = [
         &["create", "--dialect", "boop", "--role", "requester"],
         &["create", "--dialect", "boop", "--role", "performer", "--group", "ven_1"],
         &["create", "--dialect", "boop", "--role", "requester", "--group", "ven_1", "--device", "pvs_1"],

@@ -10,13 +10,16 @@ fn waiting_work_ends_undelivered_and_its_requester_hears_it() {
     let mut world = World::new();
     world.admit("till", requester("shop"));
     world.submit("till", Work::new("k1"));
-    then(world.take_back("k1"), &[
+    then(
+        world.take_back("k1"),
+        &[
             "write ended k1 cancelled not_delivered",
             "write owed k1 to shop until +60s",
             "till: outcome k1 cancelled not_delivered",
             "write paid k1",
             "event 2 ended k1 cancelled",
-        ]);
+        ],
+    );
     then(world.take_back("k1"), &[]);
 }
 
@@ -24,14 +27,17 @@ fn waiting_work_ends_undelivered_and_its_requester_hears_it() {
 fn offered_work_ends_unknown_and_is_withdrawn() {
     let mut world = shop_and_reader();
     world.submit("till", Work::new("k1"));
-    then(world.take_back("k1"), &[
+    then(
+        world.take_back("k1"),
+        &[
             "write ended k1 cancelled unknown",
             "write owed k1 to shop until +60s",
             "till: outcome k1 cancelled unknown",
             "write paid k1",
             "reader: withdrawn k1 cancelled",
             "event 3 ended k1 cancelled",
-        ]);
+        ],
+    );
     let late = world.answer("reader", "k1", completed("late"));
     assert!(late.iter().any(|line| line == "reader= taken k1 late cancelled"), "{late:?}");
 }
@@ -41,12 +47,15 @@ fn work_of_somebody_who_is_away_is_owed_its_end() {
     let mut world = shop_and_reader();
     world.submit("till", Work::new("k1"));
     world.leave("till");
-    then(world.take_back("k1"), &[
+    then(
+        world.take_back("k1"),
+        &[
             "write ended k1 cancelled unknown",
             "write owed k1 to shop until +60s",
             "reader: withdrawn k1 cancelled",
             "event 3 ended k1 cancelled",
-        ]);
+        ],
+    );
 }
 
 #[test]
@@ -65,14 +74,17 @@ fn work_that_would_go_on_after_the_decision_does_not() {
     world.submit("till", Work::new("k1"));
     world.answer("reader", "k1", evidence("blur"));
     world.take_back("k1");
-    then(world.settled("k1", again("once more")), &[
+    then(
+        world.settled("k1", again("once more")),
+        &[
             "write ended k1 cancelled unknown",
             "write owed k1 to shop until +60s",
             "till: outcome k1 cancelled unknown",
             "write paid k1",
             "event 3 ended k1 cancelled",
             "reader= taken k1 late cancelled",
-        ]);
+        ],
+    );
 }
 
 #[test]

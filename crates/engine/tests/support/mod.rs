@@ -13,8 +13,9 @@ use std::time::Duration;
 use engine::{Input, Output, Partition};
 use model::Opaque;
 use model::{
-    Answer, Ask, AskId, DeviceId, DeviceRow, DeviceSeen, Epoch, Fence, GroupId, Late, Loaded, MailRow, Now, OperationId,
-    OperationRow, Outcome, Position, Route, Rules, Settled, Sight, Tell, Timestamp, Verdict, Which, Window, Write,
+    Answer, Ask, AskId, DeviceId, DeviceRow, DeviceSeen, Epoch, Fence, GroupId, Late, Loaded, MailRow, Now,
+    OperationId, OperationRow, Outcome, Position, Route, Rules, Settled, Sight, Tell, Timestamp, Verdict, Which,
+    Window, Write,
 };
 
 /// Where every story's clock starts, in milliseconds.

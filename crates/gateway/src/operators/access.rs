@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use model::{CredentialId, Denied, Dialect, Digest, GroupId, Permissions, Secret, Sight};
 
-use super::problem::Problem;
 use super::Desk;
+use super::problem::Problem;
 
 /// What an operator's key may be allowed, in the words of its permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,14 +137,14 @@ impl FromRequestParts<Desk> for Operator {
         };
         if let Some(wait) = throttle.wait(now.at, &who) {
             let told = "too many wrong keys from this address";
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", told).after(wait.as_secs() + 1));
+            return Err(
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", told).after(wait.as_secs() + 1)
+            );
         }
         throttle.failed(now.at, &who);
         tracing::warn!(peer = %caller.address, denied = denied.label(), "operator's key refused");
         Err(match denied {
-            Denied::WrongRole => {
-                Problem::new(StatusCode::FORBIDDEN, "forbidden", "this key is no operator's")
-            }
+            Denied::WrongRole => Problem::new(StatusCode::FORBIDDEN, "forbidden", "this key is no operator's"),
             Denied::Unknown
             | Denied::Expired
             | Denied::Revoked

@@ -224,9 +224,8 @@ pub(super) async fn create(
     create: Result<Json<Create>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
     operator.may(Scope::WriteKeys)?;
-    let Json(create) = create.map_err(|rejection| {
-        Problem::new(rejection.status(), "bad_request", rejection.body_text())
-    })?;
+    let Json(create) =
+        create.map_err(|rejection| Problem::new(rejection.status(), "bad_request", rejection.body_text()))?;
     let now = desk.house.clock.now().wall;
     let new = wish(&create, now)?;
     let group = GroupId::of(new.dialect, &new.group).map_err(|error| Problem::bad(format!("group: {error}")))?;

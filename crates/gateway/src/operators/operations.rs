@@ -390,7 +390,10 @@ pub(super) async fn cancel(
     match OperationState::of(&row) {
         OperationState::Cancelled => Ok((StatusCode::OK, shown)),
         OperationState::Running => Ok((StatusCode::ACCEPTED, shown)),
-        ended @ (OperationState::Completed | OperationState::Declined | OperationState::Failed | OperationState::Expired) => {
+        ended @ (OperationState::Completed
+        | OperationState::Declined
+        | OperationState::Failed
+        | OperationState::Expired) => {
             let told = format!("it has ended: {}", format!("{ended:?}").to_lowercase());
             Err(Problem::new(StatusCode::CONFLICT, "ended", told))
         }

@@ -105,7 +105,8 @@ impl Ring {
         let Some(skipped) = from.checked_sub(events.first).and_then(|count| usize::try_from(count).ok()) else {
             return (true, events.next());
         };
-        let is_end = |event: &Arc<Event>| matches!(event.happening, Happening::Ended { operation: it, .. } if it == operation);
+        let is_end =
+            |event: &Arc<Event>| matches!(event.happening, Happening::Ended { operation: it, .. } if it == operation);
         (events.kept.iter().skip(skipped).any(is_end), events.next())
     }
 }

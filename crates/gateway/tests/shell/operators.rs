@@ -157,7 +157,8 @@ fn only(list: &Value) -> &Value {
 #[test]
 fn nothing_is_told_without_an_operators_key() {
     let house = House::open();
-    for headers in ["", "Authorization: Basic eDp5\r\n", "Authorization: Bearer\r\n", "Authorization: Bearer guess\r\n"] {
+    for headers in ["", "Authorization: Basic eDp5\r\n", "Authorization: Bearer\r\n", "Authorization: Bearer guess\r\n"]
+    {
         for path in ["/operations", "/openapi.json", "/keys", "/nowhere"] {
             let answer = house.answer("GET", path, headers, "");
             assert!(matches!(answer.status, 401 | 429), "{answer:?}");
@@ -267,7 +268,10 @@ fn devices_and_sessions_are_listed_page_by_page_and_a_session_is_closed_in_its_o
     let house = House::open();
     let mut scanners: Vec<Peer> = SHOPS.iter().map(|shop| house.scanner(shop)).collect();
     let first = house.get("/devices?limit=1", "all");
-    assert_eq!((&first["devices"][0]["device"], &first["devices"][0]["presence"]), (&"north-scanner".into(), &"online".into()));
+    assert_eq!(
+        (&first["devices"][0]["device"], &first["devices"][0]["presence"]),
+        (&"north-scanner".into(), &"online".into())
+    );
     let cursor = first["next"].as_str().unwrap().replace('\t', "%09");
     let second = house.get(&format!("/devices?limit=1&cursor={cursor}"), "all");
     assert_eq!((&second["devices"][0]["group"], &second["next"]), (&"south".into(), &Value::Null));
@@ -282,7 +286,10 @@ fn devices_and_sessions_are_listed_page_by_page_and_a_session_is_closed_in_its_o
     }
     assert_eq!(ids.len(), 2);
     let north = ids.iter().find(|session| session["group"] == "north").unwrap();
-    assert_eq!((&north["device"], &north["role"], &north["peer"]), (&"north-scanner".into(), &"performer".into(), &"127.0.0.1".into()));
+    assert_eq!(
+        (&north["device"], &north["role"], &north["peer"]),
+        (&"north-scanner".into(), &"performer".into(), &"127.0.0.1".into())
+    );
     let path = format!("/sessions/{}", north["id"].as_str().unwrap());
     let (status, closed) = house.ask("DELETE", &path, "all");
     assert_eq!((status, &closed["reason"]), (200, &"closed_by_operator".into()));
@@ -429,8 +436,9 @@ fn the_api_describes_itself() {
     let house = House::open();
     let document = house.get("/openapi.json", "all");
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths.len(), 9, "{paths:?}");
-    for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()) {
+    assert_eq!(paths.len(), 10, "{paths:?}");
+    for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+    {
         for status in ["400", "401", "403", "429", "503"] {
             assert!(operation["responses"][status].is_object(), "{status}: {operation}");
         }

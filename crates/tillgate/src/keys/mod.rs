@@ -15,8 +15,8 @@ use model::{CredentialId, Dialect, Role, Wall};
 
 use crate::place::{self, Place};
 
-use mint::mint;
 pub(crate) use create::for_operators;
+use mint::mint;
 pub(crate) use mint::{Holder, credential, fresh_secret, random_number};
 pub(crate) use print::is_over;
 
