@@ -293,7 +293,7 @@ mod tests {
     use crate::running::House;
     use crate::settings::Settings;
     use crate::slot::Slot;
-    use crate::storage::Desks;
+    use crate::storage::{Desks, Storage, StoreDesk};
 
     /// Says every text back.
     struct Echo;
@@ -323,11 +323,17 @@ mod tests {
         }
     }
 
+    /// Where jobs are handed in that nobody works on.
+    fn desk() -> StoreDesk {
+        let store: Box<dyn store::Store> = Box::new(store::Memory::new());
+        Desks::new(&Storage::from(store)).desk
+    }
+
     #[tokio::test]
     async fn a_narrow_pipe_in_memory_does_as_well_as_a_socket() {
         let settings = Settings { cores: 1, ..Settings::default() };
         let house = Arc::new(House::new(settings, Arc::new(RealClock::start()), "test".into()));
-        let core = Core::new(0, Box::new(Echo), Arc::clone(&house), Desks::new(false).desk);
+        let core = Core::new(0, Box::new(Echo), Arc::clone(&house), desk());
         let (near, far) = duplex(7);
         let story = async {
             let address = IpAddr::from([127, 0, 0, 1]);
@@ -394,7 +400,7 @@ mod tests {
         let house = Arc::new(House::new(settings, Arc::new(RealClock::start()), "test".into()));
         let heard = Rc::new(RefCell::new(Vec::new()));
         let ledger = Ledger { heard: Rc::clone(&heard), ..Ledger::default() };
-        let core = Core::new(0, Box::new(ledger), Arc::clone(&house), Desks::new(false).desk);
+        let core = Core::new(0, Box::new(ledger), Arc::clone(&house), desk());
         let story = async {
             let mut nears = Vec::new();
             for texts in [MANY, 1] {
