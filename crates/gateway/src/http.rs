@@ -223,12 +223,17 @@ async fn overdue(visit: &Visit) {
     }
 }
 
-async fn answer(visit: &Rc<Visit>, request: hyper::Request<Incoming>) -> hyper::Response<Whole> {
+async fn answer(visit: &Rc<Visit>, request: hyper::Request<Incoming>) -> hyper::Response<Answer> {
     let (parts, body) = request.into_parts();
-    let core = &visit.core;
     if operators::is_theirs(parts.uri.path()) {
-        return operate(visit, parts, body).await;
+        operate(visit, parts, body).await
+    } else {
+        answer_peer(visit, parts, body).await.map(Answer::Whole)
     }
+}
+
+async fn answer_peer(visit: &Visit, parts: Parts, body: Incoming) -> hyper::Response<Whole> {
+    let core = &visit.core;
     if wants_websocket(&parts) {
         return upgrade(visit, &parts).await;
     }
@@ -260,14 +265,14 @@ async fn answer(visit: &Rc<Visit>, request: hyper::Request<Incoming>) -> hyper::
 }
 
 /// Answers an operator, who may wait for it, and may listen for as long as it reads.
-async fn operate(visit: &Rc<Visit>, parts: Parts, body: Incoming) -> hyper::Response<Whole> {
+async fn operate(visit: &Rc<Visit>, parts: Parts, body: Incoming) -> hyper::Response<Answer> {
     let caller = Caller { address: visit.address(&parts), certificate: visit.visitor.certificate };
     visit.prolong_by(operators::PATIENCE);
     let response = operators::answer(&visit.core, caller, hyper::Request::from_parts(parts, body)).await;
     let listens = response.headers().get("content-type").is_some_and(|it| it == operators::EVENT_STREAM);
     visit.listens.set(listens);
     let visit = listens.then(|| Rc::clone(visit));
-    response.map(|body| Whole::Parts { body, visit })
+    response.map(|body| Answer::Operators { body, visit })
 }
 
 /// `{status, version, timestamp}`, the same for every dialect.
@@ -312,7 +317,7 @@ async fn upgrade(visit: &Visit, parts: &Parts) -> hyper::Response<Whole> {
         Decision::Accepted => {
             core.counters().upgraded.add(1);
             visit.opening.replace(Some(opening));
-            let mut response = hyper::Response::new(Whole::Bytes(None));
+            let mut response = hyper::Response::new(Whole(None));
             *response.status_mut() = hyper::StatusCode::SWITCHING_PROTOCOLS;
             with(response, &accepted.headers())
         }
@@ -445,7 +450,7 @@ pub(crate) fn error(status: u16, code: &str, told: &str) -> hyper::Response<Whol
 }
 
 fn whole(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> hyper::Response<Whole> {
-    let mut response = hyper::Response::new(Whole::Bytes(Some(body.into())));
+    let mut response = hyper::Response::new(Whole(Some(body.into())));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     with(response, headers)
 }
@@ -462,13 +467,8 @@ pub(crate) fn with(mut response: hyper::Response<Whole>, headers: &[(&str, &str)
     response
 }
 
-/// A body.
-pub(crate) enum Whole {
-    /// It is there as a whole.
-    Bytes(Option<Bytes>),
-    /// An operator's answer, which may come bit by bit. Whoever reads what it asked to hear is no slow peer.
-    Parts { body: axum::body::Body, visit: Option<Rc<Visit>> },
-}
+/// A body that is there as a whole.
+pub(crate) struct Whole(Option<Bytes>);
 
 impl Whole {
     pub(crate) const fn new(bytes: Bytes) -> Self {
@@ -478,12 +478,39 @@ impl Whole {
 
 impl Body for Whole {
     type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+/// What a request is answered with.
+enum Answer {
+    Whole(Whole),
+    /// An operator's, which may come bit by bit. Whoever reads what it asked to hear is no slow peer.
+    Operators {
+        body: axum::body::Body,
+        visit: Option<Rc<Visit>>,
+    },
+}
+
+impl Body for Answer {
+    type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match self.get_mut() {
-            Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Parts { body, visit } => {
+            Self::Whole(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
+            Self::Operators { body, visit } => {
                 let polled = Pin::new(body).poll_frame(context);
                 if let (Poll::Ready(part), Some(visit)) = (&polled, visit) {
                     visit.listens.set(part.is_some());
@@ -496,15 +523,15 @@ impl Body for Whole {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Bytes(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Parts { body, .. } => body.is_end_stream(),
+            Self::Whole(whole) => whole.is_end_stream(),
+            Self::Operators { body, .. } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Parts { body, .. } => body.size_hint(),
+            Self::Whole(whole) => whole.size_hint(),
+            Self::Operators { body, .. } => body.size_hint(),
         }
     }
 }

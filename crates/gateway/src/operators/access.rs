@@ -135,13 +135,13 @@ impl FromRequestParts<Desk> for Operator {
             }
             Err(denied) => denied,
         };
-        if let Some(wait) = throttle.wait(now.at, &who) {
+        if let Some(wait) = throttle.wait(now.at, caller.address, &who) {
             let told = "too many wrong keys from this address";
             return Err(
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", told).after(wait.as_secs() + 1)
             );
         }
-        throttle.failed(now.at, &who);
+        throttle.failed(now.at, caller.address, &who);
         tracing::warn!(peer = %caller.address, denied = denied.label(), "operator's key refused");
         Err(match denied {
             Denied::WrongRole => Problem::new(StatusCode::FORBIDDEN, "forbidden", "this key is no operator's"),
