@@ -16,8 +16,8 @@ use axum::Router;
 use bytes::{Bytes, BytesMut};
 use dialects::{Door, Way};
 use model::{
-    Call, CallId, Class, CloseCode, CommitError, Done, Now, Partition, Posted, Reason, Request, Route, Secret,
-    Timestamp,
+    Call, CallId, Class, CloseCode, CommitError, Done, EndpointWork, Now, Partition, Posted, Reason, Request, Route,
+    Secret, Timestamp,
 };
 use node::{Ending, Input, Note, Output, Unread, Wire};
 use tokio::sync::Notify;
@@ -27,10 +27,10 @@ use zeroize::Zeroizing;
 use crate::clock::{Clock, Sleep};
 use crate::inbox::{Inbox, Letter, Order};
 use crate::machine::Machine;
+use crate::mailroom::Errand;
 use crate::metrics::{CoreCounters, Metrics};
 use crate::notes;
 use crate::operators;
-use crate::post::Whose;
 use crate::queue::Spares;
 use crate::refusals::Refusals;
 use crate::running::House;
@@ -261,7 +261,7 @@ impl Core {
                 }
                 Output::Earlier { ticket, partition, group, key } => {
                     let question = Question { ticket, partition, group, key };
-                    if let Err(cause) = self.desk.ask(self.number, question) {
+                    if let Err(cause) = self.desk.read(Job::Earlier { core: self.number, question }) {
                         self.inbox().deliver_one(Letter::Earlier {
                             ticket,
                             partition,
@@ -289,14 +289,16 @@ impl Core {
     fn call_out(&self, route: Route, call: CallId, work: Call) {
         let done = match work {
             Call::Endpoints { group, work } => {
+                let only_looks = work == EndpointWork::List;
                 let job = Job::Endpoints { core: self.number, route, call, group, work };
-                if self.desk.send(job).is_ok() {
+                let sent = if only_looks { self.desk.read(job) } else { self.desk.send(job) };
+                if sent.is_ok() {
                     return;
                 }
                 Done::Endpoints(None)
             }
             Call::Post(post) => {
-                if self.desk.poster().send(Whose::Session { core: self.number, route, call }, post) {
+                if self.desk.poster().send(Errand::Call { core: self.number, route, call, post }) {
                     return;
                 }
                 Done::Posted(Posted::Unreachable)

@@ -22,6 +22,8 @@ use crate::accept::live;
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::machine::{Birth, Machine};
+use crate::mailroom;
+use crate::outside::Outside;
 use crate::running::House;
 use crate::settings::Settings;
 use crate::start::StartError;
@@ -41,18 +43,23 @@ pub struct Indoors {
 }
 
 impl Indoors {
-    /// Starts every core. `make` makes their machines; partitions are loaded when the store works.
+    /// Starts every core. `make` makes their machines; partitions are loaded when the store works, and calls of our own
+    /// are made outside.
     ///
     /// # Errors
     /// When the credentials cannot be read.
     pub fn start(
         settings: Settings,
         clock: Arc<dyn Clock>,
+        outside: Arc<dyn Outside>,
+        dialects: Arc<dialects::Config>,
         store: Box<dyn Store>,
         mut make: impl FnMut(Birth, &mut Vec<Output>) -> Box<dyn Machine>,
     ) -> Result<Self, StartError> {
         let cores = settings.core_count();
-        let house = Arc::new(House::new(settings, clock, env!("CARGO_PKG_VERSION").into()));
+        let mut house = House::new(settings, clock, env!("CARGO_PKG_VERSION").into());
+        (house.dialects, house.outside) = (dialects, outside);
+        let house = Arc::new(house);
         let unread = |error| StartError::Credentials(told(&error));
         let version = store.credentials_version().map_err(unread)?;
         let directory = Arc::new(Directory::new(store.credentials().map_err(unread)?));
@@ -60,9 +67,10 @@ impl Indoors {
         let storage = Storage::from(store);
         let desks = Desks::new(&storage);
         let desk = desks.desk.clone();
-        let (writer, jobs) = desks.indoors(storage.store, version, &house);
+        let (writer, jobs, errands) = desks.indoors(storage.store, version, &house);
 
         let tasks = LocalSet::new();
+        tasks.spawn_local(mailroom::serve(errands, Arc::clone(&house), desk.clone()));
         let cores = (0..cores).map(|core| {
             let birth = Birth { core, cores, directory: Arc::clone(&directory), now: house.clock.now() };
             let mut born = Vec::new();

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::inbox::{Inbox, Letter};
 use crate::metrics::Metrics;
 use crate::operators::Office;
+use crate::outside::{Internet, Outside};
 use crate::settings::Settings;
 use crate::storage::{ENDED, Job, StoreDesk};
 use crate::tls::{Certificates, Looked, TlsError};
@@ -32,6 +33,7 @@ pub(crate) struct House {
     pub(crate) metrics: Metrics,
     /// Every dialect's numbers, for what goes to webhook endpoints.
     pub(crate) dialects: Arc<dialects::Config>,
+    pub(crate) outside: Arc<dyn Outside>,
     /// One per core.
     pub(crate) inboxes: Vec<Inbox>,
     pub(crate) version: Box<str>,
@@ -57,6 +59,7 @@ impl House {
             certificates: None,
             dialects: Arc::default(),
             office: Office::new(clock.now()),
+            outside: Arc::new(Internet),
             settings,
             clock,
             version,

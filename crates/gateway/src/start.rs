@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::listen::{Listen, Speaks, bind};
 use crate::machine::{Birth, Machine, Plan};
 use crate::operators::Mint;
+use crate::outside::{Internet, Outside};
 use crate::running::{House, Running};
 use crate::settings::{Settings, Tls};
 use crate::storage::{Desks, Storage, StoreDesk, told};
@@ -50,6 +51,8 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// Makes the keys operators ask for; without it they can make none.
     pub mint: Option<Mint>,
+    /// Where our own calls go.
+    pub outside: Arc<dyn Outside>,
 }
 
 /// Why a gateway could not start.
@@ -104,6 +107,7 @@ impl Gateway {
             version: env!("CARGO_PKG_VERSION").into(),
             clock: Arc::new(RealClock::start()),
             mint: None,
+            outside: Arc::new(Internet),
         }
     }
 
@@ -136,7 +140,7 @@ impl Gateway {
     ) -> Result<Running, StartError> {
         self.check()?;
         let mut house = House::new(self.settings, self.clock, self.version);
-        house.dialects = dialects;
+        (house.dialects, house.outside) = (dialects, self.outside);
         if self.listen.iter().any(|listen| listen.speaks == Speaks::Tls) {
             house.certificates = Some(Certificates::load(&self.tls)?);
         }

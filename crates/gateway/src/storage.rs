@@ -9,14 +9,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{
-    CallId, Commit, CommitError, Done, EndpointWork, GroupId, OperationId, OperationRow, Partition, Posted, RequestKey,
-    Route, Timestamp, Tried,
+    CallId, Commit, CommitError, Done, EndpointWork, EndpointsDone, GroupId, OperationId, OperationRow, Partition,
+    RequestKey, Route, Timestamp, Try, Wanted,
 };
-use node::{Carried, Courier, DELIVERIES_PER_ENDPOINT, Directory, Unread};
-use store::{Filter, Horizon, Sqlite, Store, StoreError};
+use node::{Directory, Unread};
+use store::{Filter, Horizon, Reader, Sqlite, Store, StoreError};
 
 use crate::inbox::Letter;
-use crate::post::{Errands, Poster, Whose};
+use crate::mailroom::{self, Errand, Errands, Poster};
 use crate::running::House;
 
 /// Writes and decisions gathered into one transaction at most.
@@ -29,17 +29,11 @@ const CREDENTIALS_EVERY: Duration = Duration::from_millis(300);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 const FORGET_MOST: usize = 256;
 
-/// How often it is looked whether something is due for webhook endpoints, when nothing else says so.
-const DELIVERIES_EVERY: Duration = Duration::from_secs(1);
-
 /// The pause before a partition that could not be loaded is tried again.
 pub const LOAD_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is said when nobody works on jobs any more.
 pub(crate) const ENDED: &str = "the store's thread has ended";
-
-/// Reads the newest operation under a key on a connection of its own, beside the writer.
-pub type Reader = Box<dyn FnMut(&GroupId, &RequestKey) -> Result<Option<OperationRow>, StoreError> + Send>;
 
 /// What operators look at, read beside the writer.
 pub trait Ledger {
@@ -99,7 +93,7 @@ pub(crate) type Change = Box<dyn FnOnce(&mut dyn Store) + Send>;
 pub struct Storage {
     /// The one writer.
     pub store: Box<dyn Store>,
-    /// A reader on its own thread; without one the writer reads between its commits.
+    /// Reads beside it, on a thread of its own; without one the writer reads between its commits.
     pub reader: Option<Reader>,
     /// What operators look at, on a thread of its own too: nobody waits behind a long look.
     pub ledger: Option<Box<dyn Ledger + Send>>,
@@ -118,11 +112,7 @@ impl Storage {
     /// When the reader's connection cannot be made.
     pub fn sqlite(store: Sqlite) -> Result<Self, StoreError> {
         let (reader, ledger) = (store.reader()?, store.reader()?);
-        Ok(Self {
-            store: Box::new(store),
-            reader: Some(Box::new(move |group, key| reader.earlier(group, key))),
-            ledger: Some(Box::new(ledger)),
-        })
+        Ok(Self { store: Box::new(store), reader: Some(reader), ledger: Some(Box::new(ledger)) })
     }
 }
 
@@ -177,10 +167,13 @@ pub(crate) enum Job {
         group: GroupId,
         work: EndpointWork,
     },
+    /// Look what there is to tell webhook endpoints.
+    Due {
+        wanted: Wanted,
+    },
     /// A webhook endpoint was told something, or was not.
-    Posted {
-        place: u64,
-        posted: Posted,
+    Tried {
+        tried: Try,
     },
     /// Read for an operator.
     Look(Look),
@@ -214,10 +207,10 @@ impl StoreDesk {
         self.writer.send(job).map_err(|_| ENDED.into())
     }
 
-    /// Asks for a row, beside the writer when there is a reader. One question per open ask.
-    pub(crate) fn ask(&self, core: u8, question: Question) -> Result<(), Arc<str>> {
+    /// Hands in what only looks, beside the writer when there is a reader. One for every ask or call that is open.
+    pub(crate) fn read(&self, job: Job) -> Result<(), Arc<str>> {
         let to = self.reader.as_ref().unwrap_or(&self.writer);
-        to.send(Job::Earlier { core, question }).map_err(|_| ENDED.into())
+        to.send(job).map_err(|_| ENDED.into())
     }
 
     /// Reads for an operator, beside everybody when there is a ledger. One look per request.
@@ -231,7 +224,7 @@ impl StoreDesk {
             let _ = reader.send(Job::Stop);
         }
         let _ = self.writer.send(Job::Stop);
-        self.poster.stop();
+        self.poster.send(Errand::Stop);
     }
 }
 
@@ -263,17 +256,34 @@ impl Desks {
     ) -> Result<Vec<JoinHandle<()>>, std::io::Error> {
         let mut threads = Vec::new();
         let writer = Writer::new(storage.store, version, house, &self.desk);
-        let (posts, desk, errands) = (Arc::clone(house), self.desk, self.errands);
-        let post = move || crate::post::run(errands, &posts, &desk);
-        threads.push(std::thread::Builder::new().name("webhooks".to_owned()).spawn(post)?);
+        let poster = self.desk.poster.clone();
+        let (errands, posting, desk) = (self.errands, Arc::clone(house), self.desk);
+        let run = move || mailroom::run(errands, posting, desk);
+        threads.push(std::thread::Builder::new().name("webhooks".to_owned()).spawn(run)?);
         let jobs = self.writer;
         threads.push(std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&jobs))?);
-        if let (Some(mut read), Some(jobs)) = (storage.reader, self.reader) {
+        if let (Some(reader), Some(jobs)) = (storage.reader, self.reader) {
             let house = Arc::clone(house);
             let run = move || {
-                while let Ok(Job::Earlier { core, question }) = jobs.recv() {
-                    let row = read(&question.group, &question.key);
-                    house.inboxes[usize::from(core)].deliver_one(question.answer(row));
+                while let Ok(job) = jobs.recv() {
+                    match job {
+                        Job::Earlier { core, question } => {
+                            let row = reader.earlier(&question.group, &question.key);
+                            house.inboxes[usize::from(core)].deliver_one(question.answer(row));
+                        }
+                        Job::Endpoints { core, route, call, group, work: _ } => {
+                            let listed = reader.endpoints(&group).map(EndpointsDone::Listed);
+                            house.inboxes[usize::from(core)].deliver_one(done(route, call, &group, listed));
+                        }
+                        Job::Due { wanted } => drop(poster.send(Errand::Due(reader.due(&wanted)))),
+                        Job::Commit { .. }
+                        | Job::Load { .. }
+                        | Job::Tried { .. }
+                        | Job::Look(_)
+                        | Job::Change(_)
+                        | Job::Refresh { .. }
+                        | Job::Stop => return,
+                    }
                 }
             };
             threads.push(std::thread::Builder::new().name("store-reader".to_owned()).spawn(run)?);
@@ -289,10 +299,24 @@ impl Desks {
         Ok(threads)
     }
 
-    /// A writer without a thread, and the jobs that whoever keeps it hands it; it reads too.
-    pub(crate) fn indoors(self, store: Box<dyn Store>, version: u64, house: &Arc<House>) -> (Writer, Receiver<Job>) {
-        (Writer::new(store, version, house, &self.desk), self.writer)
+    /// A writer without a thread, with the jobs and errands that whoever keeps it hands to it and to the mailroom; it reads
+    /// too.
+    pub(crate) fn indoors(
+        self,
+        store: Box<dyn Store>,
+        version: u64,
+        house: &Arc<House>,
+    ) -> (Writer, Receiver<Job>, Errands) {
+        (Writer::new(store, version, house, &self.desk), self.writer, self.errands)
     }
+}
+
+/// What came of work on endpoints, for the session that wants it.
+fn done(route: Route, call: CallId, group: &GroupId, done: Result<EndpointsDone, StoreError>) -> Letter {
+    if let Err(error) = &done {
+        tracing::warn!(%group, cause = %told(error), "webhook endpoints cannot be reached");
+    }
+    Letter::Done { route, call, done: Done::Endpoints(done.ok()) }
 }
 
 pub(crate) fn told(error: &StoreError) -> Arc<str> {
@@ -311,14 +335,7 @@ pub(crate) struct Writer {
     forget_at: Instant,
     /// The last look failed, and that was said.
     blind: bool,
-    courier: Courier,
     poster: Poster,
-    /// Something may be due for webhook endpoints.
-    stirred: bool,
-    /// When to look for that otherwise.
-    carry_at: Instant,
-    /// The last look failed, and that was said.
-    stuck: bool,
     house: Arc<House>,
 }
 
@@ -331,11 +348,7 @@ impl Writer {
             look_at: Instant::now() + CREDENTIALS_EVERY,
             forget_at: Instant::now(),
             blind: false,
-            courier: Courier::new(Arc::clone(&house.dialects)),
             poster: desk.poster.clone(),
-            stirred: true,
-            carry_at: Instant::now(),
-            stuck: false,
             house: Arc::clone(house),
         }
     }
@@ -361,52 +374,6 @@ impl Writer {
             if now >= self.forget_at {
                 self.forget(now);
             }
-            if self.stirred || now >= self.carry_at {
-                self.carry(now);
-            }
-        }
-    }
-
-    /// Sends out what is due for webhook endpoints.
-    fn carry(&mut self, now: Instant) {
-        self.carry_at = now + DELIVERIES_EVERY;
-        self.stirred = false;
-        if self.poster.is_closed() {
-            return;
-        }
-        let clock = self.house.clock.now();
-        match self.store.deliveries(clock.at, self.courier.busy(), DELIVERIES_PER_ENDPOINT) {
-            Ok(due) => {
-                self.stuck = false;
-                for (place, post) in self.courier.take(clock, due) {
-                    // What is not sent is still in the store at the next start.
-                    let _ = self.poster.send(Whose::Courier { place }, Box::new(post));
-                }
-            }
-            Err(_) if self.stuck => {}
-            Err(error) => {
-                self.stuck = true;
-                tracing::error!(cause = %told(&error), "what webhook endpoints are to be told cannot be read");
-            }
-        }
-    }
-
-    /// Writes down what came of a try.
-    fn posted(&mut self, place: u64, posted: Posted) {
-        let Some(carried) = self.courier.answered(self.house.clock.now(), place, posted) else { return };
-        let Carried { tried, endpoint, event, operation, tries, .. } = carried;
-        match self.store.delivery_tried(place, tried) {
-            Ok(()) => self.stirred = true,
-            // It is due still, and goes out again at the next look.
-            Err(error) => tracing::warn!(cause = %told(&error), "what came of a webhook cannot be written down"),
-        }
-        self.house.metrics.webhook(tried);
-        match tried {
-            Tried::Delivered => tracing::debug!(%endpoint, %event, %operation, tries, "webhook delivered"),
-            Tried::Again(_) => tracing::info!(%endpoint, %event, %operation, tries, %posted, "webhook not taken"),
-            Tried::GivenUp => {
-                tracing::warn!(%endpoint, %event, %operation, tries, %posted, "webhook given up, it is kept");
-            }
         }
     }
 
@@ -431,22 +398,29 @@ impl Writer {
         let mut commits = Vec::new();
         let mut cores = Vec::new();
         let mut writes = 0;
+        let mut stirred = false;
+        let mut tries = Vec::new();
         let mut others = Vec::new();
         for job in jobs {
             match job {
                 Job::Commit { core, commit } => {
-                    self.stirred |= !commit.announces.is_empty();
+                    stirred |= !commit.announces.is_empty();
                     writes += commit.writes.len() + commit.settles.len();
                     cores.push(core);
                     commits.push(commit);
                 }
+                Job::Tried { tried } => tries.push(tried),
                 other => others.push(other),
             }
-            if writes >= WRITES_MOST || others.len() >= WRITES_MOST {
+            if writes >= WRITES_MOST || tries.len() + others.len() >= WRITES_MOST {
                 break;
             }
         }
         self.commit(&commits, &cores);
+        if !tries.is_empty() {
+            let done = self.store.tried(&tries);
+            self.poster.send(Errand::Written { places: tries.iter().map(|tried| tried.place).collect(), done });
+        }
         for job in others {
             match job {
                 Job::Load { core, partitions } => self.load(core, partitions),
@@ -466,18 +440,18 @@ impl Writer {
                     let _ = done.send(looked);
                 }
                 Job::Endpoints { core, route, call, group, work } => {
-                    let done = self.store.endpoints(&group, &work);
-                    if let Err(error) = &done {
-                        tracing::warn!(%group, cause = %told(error), "webhook endpoints cannot be reached");
-                    }
-                    let done = Done::Endpoints(done.ok());
-                    self.house.inboxes[usize::from(core)].deliver_one(Letter::Done { route, call, done });
-                    self.stirred = true;
+                    let worked = self.store.endpoints(&group, &work);
+                    self.house.inboxes[usize::from(core)].deliver_one(done(route, call, &group, worked));
+                    // What was to be told to one that is active again is due.
+                    stirred |= work != EndpointWork::List;
                 }
-                Job::Posted { place, posted } => self.posted(place, posted),
+                Job::Due { wanted } => drop(self.poster.send(Errand::Due(self.store.due(&wanted)))),
                 Job::Stop => return After::Stop,
-                Job::Commit { .. } => {}
+                Job::Commit { .. } | Job::Tried { .. } => {}
             }
+        }
+        if stirred {
+            self.poster.send(Errand::Stir);
         }
         After::GoOn
     }
@@ -544,6 +518,10 @@ impl Writer {
     /// Tells every core about the credentials when they have changed.
     pub(crate) fn look(&mut self) -> Result<(), Arc<str>> {
         self.look_at = Instant::now() + CREDENTIALS_EVERY;
+        // Somebody may have had webhooks sent again. A store that cannot say so cannot give out credentials either.
+        if self.store.changed_elsewhere().unwrap_or_default() {
+            self.poster.send(Errand::Stir);
+        }
         let looked = self.changed_directory().map_err(|error| told(&error));
         if let (Err(cause), false) = (&looked, self.blind) {
             tracing::error!(%cause, "credentials cannot be read, revocations wait");

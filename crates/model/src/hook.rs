@@ -1,5 +1,6 @@
 //! Webhooks: who wants to be told over HTTP, what is told, and the calls we make for that.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -190,6 +191,55 @@ pub struct Delivery {
     pub body: Opaque,
     /// How often it was tried.
     pub tries: u32,
+}
+
+/// What whoever carries deliveries has room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What is due by then.
+    pub by: Timestamp,
+    /// Deliveries on their way.
+    pub busy: BTreeSet<u64>,
+    /// Endpoints that get no more now.
+    pub full: BTreeSet<EndpointId>,
+    /// No other endpoints than these, if it is said.
+    pub only: Option<BTreeSet<EndpointId>>,
+    /// The endpoint that was served last; those after it come first.
+    pub after: Option<EndpointId>,
+    /// Of one endpoint so many at most, the busy ones among them.
+    pub each: usize,
+    /// So many together.
+    pub most: usize,
+}
+
+impl Wanted {
+    /// Whether an endpoint gets anything.
+    #[must_use]
+    pub fn is_for(&self, endpoint: &EndpointId) -> bool {
+        !self.full.contains(endpoint) && self.only.as_ref().is_none_or(|only| only.contains(endpoint))
+    }
+}
+
+/// What there is to carry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// To be told now.
+    pub deliveries: Vec<Delivery>,
+    /// When an active endpoint is to be told something next that is not due yet; it may have to wait longer.
+    pub next: Option<Timestamp>,
+}
+
+/// One try to deliver something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// The delivery's number.
+    pub place: u64,
+    /// When it ended.
+    pub at: Timestamp,
+    /// What the endpoint said.
+    pub posted: Posted,
+    /// What follows.
+    pub then: Tried,
 }
 
 /// What becomes of a delivery after a try.

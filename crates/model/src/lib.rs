@@ -21,12 +21,15 @@ mod session;
 pub mod setting;
 mod tell;
 mod time;
+mod web;
 mod window;
 
 pub use ask::{Admit, Answer, Ask, Hears, Submit, Takeover, Verdict, Which};
 pub use close::{CloseCode, Reason};
 pub use event::{Alert, Event, Happening, Position, Presence};
-pub use hook::{Announce, Delivery, Endpoint, EndpointWork, EndpointsDone, Notice, Occasion, Post, Posted, Tried};
+pub use hook::{
+    Announce, Delivery, Due, Endpoint, EndpointWork, EndpointsDone, Notice, Occasion, Post, Posted, Tried, Try, Wanted,
+};
 pub use id::{
     AskId, BadId, CallId, CredentialId, DeviceId, EndpointId, Epoch, Fence, GroupId, MAX_ID_CHARS, MemberId, NetworkId,
     OperationId, Partition, PrincipalId, RequestKey, Route,
@@ -48,4 +51,5 @@ pub use secret::{Digest, Secret};
 pub use session::{Call, Class, Done, Frame, Input, Outbox, Output, Proof, Request, Response};
 pub use tell::{DeviceState, Found, NotAdmitted, Refusal, Standing, Taken, Tell};
 pub use time::{Now, Timestamp, Wall};
+pub use web::{Host, WebAddress, is_public};
 pub use window::{Window, WindowName};

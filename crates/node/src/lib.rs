@@ -14,7 +14,7 @@ mod slot;
 mod slots;
 mod throttle;
 
-pub use courier::{Carried, Courier, DELIVERIES_AT_ONCE, DELIVERIES_PER_ENDPOINT};
+pub use courier::{Carried, Courier, DELIVERIES_AT_ONCE, DELIVERIES_PER_ENDPOINT, DELIVERIES_UNTRUSTED};
 pub use directory::{Directory, Presented};
 pub use farewell::Spread;
 pub use home::{LAZY_WRITES, LISTED, LISTED_MOST, REMEMBER, WRITES_PER_BATCH};

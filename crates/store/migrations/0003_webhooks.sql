@@ -24,6 +24,9 @@ CREATE TABLE webhook_deliveries (
     event     TEXT    NOT NULL UNIQUE,
     body      BLOB    NOT NULL,
     tries     INTEGER NOT NULL,
+    -- the last of them: when, and what was answered
+    tried_at  INTEGER,
+    said      TEXT,
     -- null once it is over: delivered, or given up
     due       INTEGER,
     delivered INTEGER NOT NULL

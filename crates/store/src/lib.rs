@@ -11,14 +11,13 @@ mod refusal;
 pub mod seal;
 pub mod sqlite;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, Delivery, DeviceId, DeviceRow, Dialect, EndpointId, EndpointWork,
+    Commit, CommitError, Credential, CredentialId, DeviceId, DeviceRow, Dialect, Due, EndpointId, EndpointWork,
     EndpointsDone, GroupId, Loaded, Member, MemberId, Money, NetworkId, Opaque, OperationId, OperationRow, Partition,
-    RequestKey, Settled, Target, Timestamp, Tried, Wall,
+    RequestKey, Settled, Target, Timestamp, Try, Wall, Wanted,
 };
 
 pub use memory::Memory;
@@ -134,24 +133,32 @@ pub trait Store: Send {
     /// [`StoreError::Exists`] when an id is taken; [`StoreError::Sealed`] when a secret can not be sealed or opened.
     fn endpoints(&mut self, group: &GroupId, work: &EndpointWork) -> Result<EndpointsDone, StoreError>;
 
-    /// What active webhook endpoints are to be told by now, save what is `busy`. Of each endpoint at most so many, the
-    /// busy ones among them; and nothing before what it was to be told of the same operation earlier.
+    /// What active webhook endpoints are to be told, save what is busy or full; and nothing before what an endpoint was to
+    /// be told of the same operation earlier. Endpoints take turns in the order of their names, and nobody may be given
+    /// all there is room for while others wait.
     ///
     /// # Errors
     /// [`StoreError::Sealed`] when a secret does not open.
-    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError>;
+    fn due(&self, wanted: &Wanted) -> Result<Due, StoreError>;
 
-    /// When the next of them, save what is `busy`, is due.
+    /// Writes down what became of tries, all or none. What was removed meanwhile stays removed.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError>;
+    fn tried(&mut self, tries: &[Try]) -> Result<(), StoreError>;
 
-    /// Writes down what became of a try. One that was removed meanwhile stays removed.
+    /// Sends again at `at` what is over for its endpoint, delivered or given up, as if it had never been tried; of that
+    /// what the filter lets pass. Says how much it was.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError>;
+    fn send_again(&mut self, filter: &KeptFilter, at: Timestamp) -> Result<usize, StoreError>;
+
+    /// Whether another process has changed anything since this was asked last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn changed_elsewhere(&mut self) -> Result<bool, StoreError>;
 }
 
 /// What operators and checks may look at beside what the gateway needs.
@@ -175,11 +182,11 @@ pub trait Inspect: Store {
     /// [`StoreError`].
     fn late_answers(&self, operation: OperationId) -> Result<Vec<LateAnswer>, StoreError>;
 
-    /// What webhook endpoints were or are to be told of an operation, in order.
+    /// What webhook endpoints were or are to be told, after the number `after`, in order, at most `most`.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn kept_deliveries(&self, operation: OperationId) -> Result<Vec<Kept>, StoreError>;
+    fn kept(&self, after: u64, most: usize, filter: &KeptFilter) -> Result<Vec<Kept>, StoreError>;
 
     /// Every account, by network and member.
     ///
@@ -240,18 +247,26 @@ impl fmt::Debug for LateAnswer {
 /// What a webhook endpoint was or is to be told, as it is kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Kept {
+    /// Its number in the order of all.
+    pub place: u64,
     /// The event's id.
     pub event: Box<str>,
     /// Whose it is.
     pub endpoint: EndpointId,
+    /// Whose that is.
+    pub group: GroupId,
+    /// Of which operation.
+    pub operation: OperationId,
+    /// What that was asked for under.
+    pub key: RequestKey,
     /// What is posted.
     pub body: Opaque,
     /// How often it was tried.
     pub tries: u32,
-    /// When it is tried next; none once it is over.
-    pub due: Option<Timestamp>,
-    /// Whether the endpoint has it.
-    pub delivered: bool,
+    /// When it was tried last, and what the endpoint said.
+    pub last: Option<(Timestamp, Box<str>)>,
+    /// How far it is.
+    pub stage: Stage,
 }
 
 impl fmt::Debug for Kept {
@@ -259,9 +274,46 @@ impl fmt::Debug for Kept {
         f.debug_struct("Kept")
             .field("event", &self.event)
             .field("tries", &self.tries)
-            .field("due", &self.due)
-            .field("delivered", &self.delivered)
+            .field("last", &self.last)
+            .field("stage", &self.stage)
             .finish_non_exhaustive()
+    }
+}
+
+/// How far something is that an endpoint is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is told then, if nothing keeps it back.
+    Waiting(Timestamp),
+    /// The endpoint has it.
+    Delivered,
+    /// It was tried as often as it is.
+    GivenUp,
+}
+
+/// Which of it somebody wants; what is none, or false, lets everything pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptFilter {
+    /// For the endpoints of a group of this name, as its dialect knows it.
+    pub group: Option<Box<str>>,
+    /// For this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// Of an operation asked for under this key.
+    pub key: Option<RequestKey>,
+    /// The event of this id.
+    pub event: Option<Box<str>>,
+    /// Only what was given up.
+    pub given_up: bool,
+}
+
+impl KeptFilter {
+    /// Whether something passes.
+    fn passes(&self, kept: &Kept) -> bool {
+        self.group.as_deref().is_none_or(|group| kept.group.name() == group)
+            && self.endpoint.as_ref().is_none_or(|endpoint| kept.endpoint == *endpoint)
+            && self.key.as_ref().is_none_or(|key| kept.key == *key)
+            && self.event.as_ref().is_none_or(|event| kept.event == *event)
+            && (!self.given_up || kept.stage == Stage::GivenUp)
     }
 }
 

@@ -8,13 +8,15 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, Decision, Delivery, DeviceId, DeviceRow, EndpointWork,
-    EndpointsDone, Fence, GroupId, Loaded, MailRow, Member, MemberId, NetworkId, OperationId, OperationRow, Outcome,
-    Partition, RequestKey, Settle, Settled, Timestamp, Tried, Wall, Write,
+    Commit, CommitError, Credential, CredentialId, Decision, DeviceId, DeviceRow, Due, EndpointWork, EndpointsDone,
+    Fence, GroupId, Loaded, MailRow, Member, MemberId, NetworkId, OperationId, OperationRow, Outcome, Partition,
+    RequestKey, Settle, Settled, Timestamp, Try, Wall, Wanted, Write,
 };
 
 use crate::refusal::{self, Refusal};
-use crate::{Account, Filter, Horizon, Inspect, Kept, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError};
+use crate::{
+    Account, Filter, Horizon, Inspect, Kept, KeptFilter, LATE_ANSWERS_PER_OPERATION, LateAnswer, Store, StoreError,
+};
 
 /// A store in memory. A clone is another handle on the same data: keep one, drop the other, and the data
 /// has survived a restart.
@@ -227,17 +229,23 @@ impl Store for Memory {
         self.state().hooks.work(group, work)
     }
 
-    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError> {
-        Ok(self.state().due(now, busy, each))
+    fn due(&self, wanted: &Wanted) -> Result<Due, StoreError> {
+        Ok(self.state().due(wanted))
     }
 
-    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.state().hooks.next(busy))
-    }
-
-    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError> {
-        self.state().hooks.tried(place, tried);
+    fn tried(&mut self, tries: &[Try]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        tries.iter().for_each(|one| state.hooks.tried(one));
         Ok(())
+    }
+
+    fn send_again(&mut self, filter: &KeptFilter, at: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.state().send_again(filter, at))
+    }
+
+    /// Nobody else has this memory.
+    fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
+        Ok(false)
     }
 }
 
@@ -261,8 +269,8 @@ impl Inspect for Memory {
         Ok(self.state().late.rows.get(&operation).cloned().unwrap_or_default())
     }
 
-    fn kept_deliveries(&self, operation: OperationId) -> Result<Vec<Kept>, StoreError> {
-        Ok(self.state().hooks.kept(operation))
+    fn kept(&self, after: u64, most: usize, filter: &KeptFilter) -> Result<Vec<Kept>, StoreError> {
+        Ok(self.state().kept(after, filter).take(most).collect())
     }
 
     fn accounts(&self) -> Result<Vec<Account>, StoreError> {

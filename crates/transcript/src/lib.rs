@@ -198,6 +198,7 @@
 //! `$name` that still fits. A story marked `doc` is never touched: it fails as always.
 
 pub mod binding;
+mod calls;
 pub mod check;
 mod connection;
 mod given;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use model::{MemberId, Money, Post};
+use model::{MemberId, Money};
 use store::Store;
 
 use crate::binding::Bindings;
@@ -15,7 +15,7 @@ use crate::scene::{credential_id, keeper, network, stage};
 use crate::story::{Act, Given, Happen, Line, Message, Output, Peer, Said, Say, Step, Story};
 use crate::theatre::Theatre;
 use crate::update::{Rewrite, rewrite};
-use crate::world::{Hearing, Life, Seen, Sent, Shown, Sight, Socket};
+use crate::world::{Hearing, Life, Posting, Seen, Sent, Shown, Sight, Socket};
 
 /// Lines of a step that a failure shows at most.
 const MOST_SHOWN: usize = 30;
@@ -336,7 +336,7 @@ impl<'a> Stage<'a> {
         let (socket, shown) = match seen.sight {
             Sight::Event(event) => return Some(Got { peer: None, said: Said::Public(event.happening.to_string()) }),
             Sight::Note(_) => return None,
-            Sight::Post(number, post) => return Some(self.posted(number, &post)),
+            Sight::Post(number, post) => return Some(self.posted(number, post)),
             Sight::Wire(socket, Shown::Accept) if self.opened.contains(&socket) => return None,
             Sight::Wire(socket, shown) => (socket, shown),
         };
@@ -358,24 +358,15 @@ impl<'a> Stage<'a> {
     }
 
     /// A call of ours, as its receiver sees it; one to nobody in the story is public.
-    fn posted(&mut self, number: u64, post: &Post) -> Got {
-        let receiver = self.peers.iter().find(|peer| peer.url.as_deref() == Some(&*post.url));
-        let peer = receiver.map(|peer| peer.name.clone());
-        if let Some(peer) = receiver {
-            self.posts.push((&peer.name, number));
-        }
-        let json = ("content-type".to_owned(), "application/json".to_owned());
-        let headers = post.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        let path = post.url.splitn(4, '/').nth(3).unwrap_or_default();
-        let message = Message {
-            start: format!("POST /{path}"),
-            headers: std::iter::once(json).chain(headers).collect(),
-            body: String::from_utf8_lossy(&post.body).into_owned(),
+    fn posted(&mut self, number: u64, post: Posting) -> Got {
+        let Some(receiver) = self.peers.iter().find(|peer| peer.url.as_deref() == Some(&*post.url)) else {
+            return Got { peer: None, said: Said::Public(format!("call {}", post.url)) };
         };
-        match peer {
-            Some(_) => Got { peer, said: Said::Http(message) },
-            None => Got { peer, said: Said::Public(format!("call {}", post.url)) },
-        }
+        self.posts.push((&receiver.name, number));
+        let path = post.url.splitn(4, '/').nth(3).unwrap_or_default();
+        let body = String::from_utf8_lossy(&post.body).into_owned();
+        let message = Message { start: format!("POST /{path}"), headers: post.headers, body };
+        Got { peer: Some(receiver.name.clone()), said: Said::Http(message) }
     }
 
     fn balances(&self, story: &Story, step: &Step<'_>) -> Result<(), Stopped> {

@@ -10,11 +10,13 @@ use std::time::Duration;
 use dialects::Way;
 use model::{
     Call, CallId, Commit, CommitError, CredentialId, Done, Event, Frame, GroupId, Now, Partition, Post, Posted, Reason,
-    Request, RequestKey, Route, Secret, Timestamp, Wall,
+    Request, RequestKey, Route, Timestamp, Wall,
 };
-use node::{Courier, DELIVERIES_PER_ENDPOINT, Directory, Ending, Input, Mail, Node, Note, Output, Unread, Wire};
+use node::{Directory, Ending, Input, Mail, Node, Note, Output, Unread, Wire};
 use store::{Horizon, Store, StoreError};
 
+pub use crate::calls::Posting;
+use crate::calls::{Caller, Calls};
 use crate::connection::{Connection, Took};
 pub use crate::connection::{Hearing, Life, Sent, Shown, Socket};
 
@@ -61,20 +63,7 @@ pub enum Sight {
     /// Something for operators.
     Note(Note),
     /// An HTTP call that we make, by its number; it waits for [`World::answer`].
-    Post(u64, Post),
-}
-
-/// A call of ours that is not answered.
-struct Calling {
-    whose: Caller,
-    until: Timestamp,
-}
-
-/// Who made it.
-#[derive(Clone, Copy)]
-enum Caller {
-    Session { route: Route, call: CallId },
-    Courier { place: u64 },
+    Post(u64, Posting),
 }
 
 enum Work {
@@ -100,14 +89,7 @@ pub struct World {
     failing_loads: u32,
     loads_again: Vec<(Timestamp, usize, Partition)>,
     dies_after: Option<u32>,
-    courier: Courier,
-    /// Something may be due for webhook endpoints.
-    stirred: bool,
-    /// When something is, otherwise.
-    next_delivery: Option<Timestamp>,
-    calling: BTreeMap<u64, Calling>,
-    /// Counts our calls and our secrets.
-    made: u64,
+    calls: Calls,
     starts: u64,
     seen: Vec<Seen>,
     broken: Vec<String>,
@@ -122,11 +104,7 @@ impl World {
     pub fn new(setup: Setup, store: Box<dyn Store>) -> Result<Self, StoreError> {
         let mut world = Self {
             now: setup.now,
-            courier: Courier::new(Arc::clone(&setup.dialects)),
-            stirred: true,
-            next_delivery: None,
-            calling: BTreeMap::new(),
-            made: 0,
+            calls: Calls::new(Arc::clone(&setup.dialects)),
             setup,
             nodes: Vec::new(),
             store,
@@ -240,8 +218,7 @@ impl World {
             Hearing::Deaf => connection.closing.map(|(_, since)| since.after(CLOSE_WAIT)),
         });
         let again = self.loads_again.iter().map(|(at, ..)| *at);
-        let calls = self.calling.values().map(|calling| calling.until).chain(self.next_delivery);
-        self.nodes.iter().filter_map(Node::deadline).chain(give_up).chain(again).chain(calls).min()
+        self.nodes.iter().filter_map(Node::deadline).chain(give_up).chain(again).chain(self.calls.deadline()).min()
     }
 
     /// Moves both clocks to `at`, which lies not before now, and lets everything due happen.
@@ -372,9 +349,7 @@ impl World {
         self.reads_held = None;
         self.loads_again.clear();
         self.dies_after = None;
-        self.courier = Courier::new(Arc::clone(&self.setup.dialects));
-        self.calling.clear();
-        self.stirred = true;
+        self.calls.forget(Arc::clone(&self.setup.dialects));
         self.start()
     }
 
@@ -475,7 +450,9 @@ impl World {
         match work {
             Work::Commit(commit) => {
                 let (partition, batch) = (commit.partition, commit.batch);
-                self.stirred |= !commit.announces.is_empty();
+                if !commit.announces.is_empty() {
+                    self.calls.stir();
+                }
                 let result = if self.failing_commits > 0 {
                     self.failing_commits -= 1;
                     Err(CommitError::Unavailable("told to fail".into()))
@@ -531,70 +508,47 @@ impl World {
 
     /// A receiver answers a call of ours; whether it still waited for that.
     pub fn answer(&mut self, number: u64, posted: Posted) -> bool {
-        let Some(calling) = self.calling.remove(&number) else { return false };
-        match calling.whose {
-            Caller::Session { route, call } => {
+        match self.calls.answered(number) {
+            None => return false,
+            Some(Caller::Session { route, call }) => {
                 self.handle(usize::from(route.core), Input::Done { route, call, done: Done::Posted(posted) });
             }
-            Caller::Courier { place } => {
-                let carried = self.courier.answered(self.now, place, posted);
-                if let Some(carried) = carried
-                    && let Err(error) = self.store.delivery_tried(carried.place, carried.tried)
-                {
+            Some(Caller::Courier { place }) => {
+                if let Err(error) = self.calls.carried(self.now, &mut *self.store, place, posted) {
                     self.broken.push(format!("a try is not written down: {error:?}"));
                 }
-                self.stirred = true;
             }
         }
         true
     }
 
-    fn post(&mut self, whose: Caller, post: Post) {
-        self.made += 1;
-        self.calling.insert(self.made, Calling { whose, until: self.now.at.after(post.within) });
-        self.see(Sight::Post(self.made, post));
+    fn post(&mut self, caller: Caller, post: &Post) {
+        let number = self.calls.make(self.now, caller, post);
+        self.see(Sight::Post(number, Posting::of(post)));
     }
 
     /// Gives up calls that took too long, and makes those that are due.
     fn carry_out(&mut self) -> bool {
-        let late = self.calling.iter().find(|(_, calling)| calling.until <= self.now.at).map(|(number, _)| *number);
-        if let Some(number) = late {
+        if let Some(number) = self.calls.late(self.now) {
             return self.answer(number, Posted::Late);
         }
-        if !self.stirred && self.next_delivery.is_none_or(|at| at > self.now.at) {
-            return false;
-        }
-        self.stirred = false;
-        let due = self.store.deliveries(self.now.at, self.courier.busy(), DELIVERIES_PER_ENDPOINT);
-        let posts = due.map(|due| self.courier.take(self.now, due));
-        let next = self.store.next_delivery(self.courier.busy());
-        match (posts, next) {
-            (Ok(posts), Ok(next)) => {
-                // What is due and not taken waits for one that is on its way to come back.
-                self.next_delivery = next.filter(|at| *at > self.now.at);
-                let any = !posts.is_empty();
-                posts.into_iter().for_each(|(place, post)| self.post(Caller::Courier { place }, post));
-                any
-            }
-            (Err(error), _) | (_, Err(error)) => {
-                self.broken.push(format!("what is due cannot be read: {error:?}"));
-                false
-            }
-        }
+        let due = self.calls.due(self.now, &*self.store).unwrap_or_else(|error| {
+            self.broken.push(format!("what is due cannot be read: {error:?}"));
+            Vec::new()
+        });
+        due.iter().for_each(|(place, post)| self.post(Caller::Courier { place: *place }, post));
+        !due.is_empty()
     }
 
     /// Slow work for a session.
     fn call_for(&mut self, route: Route, call: CallId, work: Call) {
         let done = match work {
             Call::Endpoints { group, work } => {
-                self.stirred = true;
+                self.calls.stir();
                 Done::Endpoints(self.store.endpoints(&group, &work).ok())
             }
-            Call::Draw => {
-                self.made += 1;
-                Done::Drawn(Some(Secret::new(&format!("{:064x}", self.made))))
-            }
-            Call::Post(post) => return self.post(Caller::Session { route, call }, *post),
+            Call::Draw => Done::Drawn(Some(self.calls.draw())),
+            Call::Post(post) => return self.post(Caller::Session { route, call }, &post),
             Call::Authenticate { .. } => return self.broken.push("the node left a login to others".to_owned()),
         };
         self.handle(usize::from(route.core), Input::Done { route, call, done });

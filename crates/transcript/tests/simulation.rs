@@ -1,12 +1,10 @@
 //! The laws hold on a few seeds; and they can fail: a terminal that lies and a store that forgets are caught.
 
-use std::collections::BTreeSet;
-
 use model::{
-    Commit, CommitError, Credential, CredentialId, Delivery, EndpointWork, EndpointsDone, GroupId, Loaded, Member,
-    MemberId, NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Tried, Wall, Write,
+    Commit, CommitError, Credential, CredentialId, Due, EndpointWork, EndpointsDone, GroupId, Loaded, Member, MemberId,
+    NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Try, Wall, Wanted, Write,
 };
-use store::{Horizon, Memory, Store, StoreError};
+use store::{Horizon, KeptFilter, Memory, Store, StoreError};
 use transcript::simulation::{Failure, Plan, play, shrink, told};
 
 /// Seeds within which a fault that is always there must show.
@@ -128,15 +126,19 @@ impl Store for Forgetful {
         self.inner.endpoints(group, work)
     }
 
-    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError> {
-        self.inner.deliveries(now, busy, each)
+    fn due(&self, wanted: &Wanted) -> Result<Due, StoreError> {
+        self.inner.due(wanted)
     }
 
-    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.next_delivery(busy)
+    fn tried(&mut self, tries: &[Try]) -> Result<(), StoreError> {
+        self.inner.tried(tries)
     }
 
-    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError> {
-        self.inner.delivery_tried(place, tried)
+    fn send_again(&mut self, filter: &KeptFilter, at: Timestamp) -> Result<usize, StoreError> {
+        self.inner.send_again(filter, at)
+    }
+
+    fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
+        self.inner.changed_elsewhere()
     }
 }

@@ -48,7 +48,7 @@ model::settings! {
         /// How long an endpoint may take to answer one try.
         pub webhook_within: Duration = Duration::from_secs(10), 100..=60_000, Choice;
         /// How often an event is tried before it is given up; it is kept for an operator then.
-        pub webhook_tries: u32 = 4, 1..=100, Choice;
+        pub webhook_tries: u32 = 97, 1..=1_000, Choice;
         /// The pause between two tries of an event.
         pub webhook_pause: Duration = Duration::from_secs(900), 100..=86_400_000, Choice;
         /// Webhook endpoints may be without TLS and at addresses that are not public: for demos and closed networks.

@@ -15,7 +15,6 @@ mod peer;
 mod slow;
 mod tls;
 mod vendor;
-mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,14 +1,13 @@
 //! A store that fails when told to.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, Delivery, EndpointWork, EndpointsDone, GroupId, Loaded, Member,
-    MemberId, NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Tried, Wall,
+    Commit, CommitError, Credential, CredentialId, Due, EndpointWork, EndpointsDone, GroupId, Loaded, Member, MemberId,
+    NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Try, Wall, Wanted,
 };
-use store::{Horizon, Store, StoreError};
+use store::{Horizon, KeptFilter, Store, StoreError};
 
 /// How many of the next ones fail.
 #[derive(Clone, Default)]
@@ -91,15 +90,19 @@ impl Store for Fickle {
         self.store.endpoints(group, work)
     }
 
-    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError> {
-        self.store.deliveries(now, busy, each)
+    fn due(&self, wanted: &Wanted) -> Result<Due, StoreError> {
+        self.store.due(wanted)
     }
 
-    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError> {
-        self.store.next_delivery(busy)
+    fn tried(&mut self, tries: &[Try]) -> Result<(), StoreError> {
+        self.store.tried(tries)
     }
 
-    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError> {
-        self.store.delivery_tried(place, tried)
+    fn send_again(&mut self, filter: &KeptFilter, at: Timestamp) -> Result<usize, StoreError> {
+        self.store.send_again(filter, at)
+    }
+
+    fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
+        self.store.changed_elsewhere()
     }
 }

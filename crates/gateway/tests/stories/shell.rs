@@ -11,6 +11,7 @@ use model::{CredentialId, Now, Reason, Request, Timestamp};
 use store::{Store, StoreError};
 use tokio::io::DuplexStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 use transcript::Theatre;
 use transcript::world::{Hearing, Life, Seen, Sent, Setup, Shown, Sight, Socket};
 
@@ -18,6 +19,7 @@ use crate::caller::Caller;
 use crate::client::{Client, Patience};
 use crate::clock::HandClock;
 use crate::fickle::{Failing, Fickle, fail_one_more};
+use crate::receivers::{Received, Receivers};
 use crate::watched::{Public, Record, Watched};
 
 /// Rounds of bytes and commits within one instant; beyond it the shell does not come to rest.
@@ -86,6 +88,9 @@ pub(crate) struct Shell {
     indoors: Option<Indoors>,
     runtime: Runtime,
     clients: Vec<Peer>,
+    receivers: Receivers,
+    /// Calls of ours by their numbers; none once they are answered.
+    calls: Vec<Option<oneshot::Sender<u16>>>,
     starts: u64,
     seen: Vec<Seen>,
     broken: Vec<String>,
@@ -103,6 +108,8 @@ impl Shell {
             indoors: None,
             runtime: Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime starts"),
             clients: Vec::new(),
+            receivers: Receivers::new(manner.pipe),
+            calls: Vec::new(),
             starts: 0,
             seen: Vec::new(),
             broken: Vec::new(),
@@ -120,7 +127,8 @@ impl Shell {
             seed: self.setup.seed ^ (self.starts << 32),
         };
         let settings = Settings { cores: usize::from(self.manner.cores), ..Settings::default() };
-        let indoors = Indoors::start(settings, Arc::new(self.clock.clone()), store, |birth, out| {
+        let (clock, outside) = (Arc::new(self.clock.clone()), Arc::new(self.receivers.clone()));
+        let indoors = Indoors::start(settings, clock, outside, Arc::clone(&plan.dialects), store, |birth, out| {
             Box::new(Watched { node: plan.node(birth, out), record: Rc::clone(&self.record) })
         });
         self.indoors = Some(indoors.expect("credentials in memory can be read"));
@@ -159,6 +167,11 @@ impl Shell {
         drop(record);
 
         let mut moved = false;
+        for Received { posting, answer } in self.receivers.take() {
+            self.seen.push(Seen { at, sight: Sight::Post(self.calls.len() as u64, posting) });
+            self.calls.push(Some(answer));
+            moved = true;
+        }
         for (index, client) in self.clients.iter_mut().enumerate() {
             let mut shown = Vec::new();
             match client.pump(&mut shown) {
@@ -315,8 +328,11 @@ impl Theatre for Shell {
         self.between(|shell| shell.indoors().release_commits());
     }
 
-    fn answer(&mut self, _: u64, _: u16) -> bool {
-        false
+    fn answer(&mut self, number: u64, status: u16) -> bool {
+        let Some(call) = usize::try_from(number).ok().and_then(|number| self.calls.get_mut(number)) else {
+            return false;
+        };
+        call.take().is_some_and(|call| call.send(status).is_ok())
     }
 
     fn settle(&mut self) {

@@ -112,6 +112,8 @@ on_both! {
         an_endpoint_is_changed_and_removed_by_its_own_group_only
         each_endpoint_is_told_what_it_wants
         what_is_late_is_told_before_the_outcome
+        what_is_over_can_be_looked_at_and_sent_again
+        endpoints_take_turns
         a_few_are_due_at_a_time_and_none_where_nothing_is_delivered
         what_is_announced_is_there_with_its_write_or_not_at_all
         what_endpoints_were_told_is_forgotten_with_its_operation;

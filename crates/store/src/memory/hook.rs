@@ -1,15 +1,13 @@
 //! Webhook endpoints in memory, and what they are to be told.
 
-use std::collections::BTreeSet;
-
 use model::{
-    Announce, Delivery, Endpoint, EndpointId, EndpointWork, EndpointsDone, GroupId, Occasion, Opaque, OperationId,
-    Partition, Timestamp, Tried,
+    Announce, Delivery, Due, Endpoint, EndpointId, EndpointWork, EndpointsDone, GroupId, Occasion, Opaque, OperationId,
+    Partition, Timestamp, Tried, Try, Wanted,
 };
 
 use super::{State, Table};
 use crate::refusal::{self, Refusal};
-use crate::{Kept, StoreError};
+use crate::{Kept, KeptFilter, Stage, StoreError};
 
 /// Endpoints in the order they were made, and what each is told.
 #[derive(Default)]
@@ -26,6 +24,7 @@ pub(super) struct Row {
     operation: OperationId,
     body: Opaque,
     tries: u32,
+    last: Option<(Timestamp, Box<str>)>,
     due: Option<Timestamp>,
     delivered: bool,
 }
@@ -68,50 +67,30 @@ impl Hooks {
         })
     }
 
-    fn endpoint(&self, id: &EndpointId) -> Option<&Endpoint> {
-        self.endpoints.iter().find(|endpoint| endpoint.id == *id)
+    /// Whether an endpoint is to be told nothing of the same operation before it.
+    fn is_free(&self, place: u64, row: &Row) -> bool {
+        let first =
+            |other: &Row| other.operation == row.operation && other.endpoint == row.endpoint && other.due.is_some();
+        !self.deliveries.rows.range(..place).any(|(_, other)| first(other))
     }
 
-    /// What waits for an active endpoint, and for nothing that endpoint was to be told of the same operation earlier.
-    fn free(&self) -> Vec<(Timestamp, u64, &Row)> {
-        let is_free = |place: u64, row: &Row| {
-            let first = |(_, other): (&u64, &Row)| {
-                other.operation == row.operation && other.endpoint == row.endpoint && other.due.is_some()
-            };
-            self.endpoint(&row.endpoint).is_some_and(|endpoint| endpoint.active)
-                && !self.deliveries.rows.range(..place).any(first)
-        };
-        let waiting = self.deliveries.rows.iter().filter_map(|(place, row)| Some((row.due?, *place, row)));
-        let mut free: Vec<_> = waiting.filter(|(_, place, row)| is_free(*place, row)).collect();
-        free.sort_by_key(|(due, place, _)| (*due, *place));
-        free
+    /// What an endpoint is still to be told, what is due first first.
+    fn waiting(&self, endpoint: &EndpointId) -> Vec<(Timestamp, u64, &Row)> {
+        let of = self.deliveries.rows.iter().filter(|(_, row)| row.endpoint == *endpoint);
+        let mut waiting: Vec<_> = of.filter_map(|(place, row)| Some((row.due?, *place, row))).collect();
+        waiting.sort_by_key(|(due, place, _)| (*due, *place));
+        waiting
     }
 
-    pub(super) fn next(&self, busy: &BTreeSet<u64>) -> Option<Timestamp> {
-        self.free().into_iter().find(|(_, place, _)| !busy.contains(place)).map(|(due, ..)| due)
-    }
-
-    pub(super) fn tried(&mut self, place: u64, tried: Tried) {
-        let Some(row) = self.deliveries.rows.get_mut(&place) else { return };
+    pub(super) fn tried(&mut self, one: &Try) {
+        let Some(row) = self.deliveries.rows.get_mut(&one.place) else { return };
         row.tries += 1;
-        row.due = match tried {
+        row.last = Some((one.at, one.posted.to_string().into()));
+        row.due = match one.then {
             Tried::Again(at) => Some(at),
             Tried::Delivered | Tried::GivenUp => None,
         };
-        row.delivered = tried == Tried::Delivered;
-    }
-
-    pub(super) fn kept(&self, operation: OperationId) -> Vec<Kept> {
-        let of = self.deliveries.rows.values().filter(|row| row.operation == operation);
-        of.map(|row| Kept {
-            event: row.event.clone(),
-            endpoint: row.endpoint.clone(),
-            body: row.body.clone(),
-            tries: row.tries,
-            due: row.due,
-            delivered: row.delivered,
-        })
-        .collect()
+        row.delivered = one.then == Tried::Delivered;
     }
 
     pub(super) fn forget(&mut self, operation: OperationId) {
@@ -120,15 +99,26 @@ impl Hooks {
 }
 
 impl State {
-    pub(super) fn due(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Vec<Delivery> {
-        let mut deliveries = Vec::new();
-        let free = self.hooks.free();
-        for endpoint in &self.hooks.endpoints {
-            let due = free.iter().filter(|(due, _, row)| *due <= now && row.endpoint == endpoint.id);
-            for (_, place, row) in due.take(each).filter(|(_, place, _)| !busy.contains(place)) {
+    pub(super) fn due(&self, wanted: &Wanted) -> Due {
+        let mut endpoints: Vec<&Endpoint> = self.hooks.endpoints.iter().filter(|endpoint| endpoint.active).collect();
+        endpoints.sort_by_key(|endpoint| (Some(&endpoint.id) <= wanted.after.as_ref(), &endpoint.id));
+        let mut told = Due::default();
+        for endpoint in endpoints {
+            let waiting = self.hooks.waiting(&endpoint.id);
+            let next = waiting.iter().map(|(due, ..)| *due).find(|due| *due > wanted.by);
+            told.next = told.next.into_iter().chain(next).min();
+            if !wanted.is_for(&endpoint.id) {
+                continue;
+            }
+            let due =
+                waiting.into_iter().filter(|(due, place, row)| *due <= wanted.by && self.hooks.is_free(*place, row));
+            for (_, place, row) in due.take(wanted.each).filter(|(_, place, _)| !wanted.busy.contains(place)) {
                 let Some(operation) = self.operations.rows.get(&row.operation) else { continue };
-                deliveries.push(Delivery {
-                    place: *place,
+                if told.deliveries.len() == wanted.most {
+                    break;
+                }
+                told.deliveries.push(Delivery {
+                    place,
                     event: row.event.clone(),
                     operation: row.operation,
                     dialect: operation.dialect,
@@ -140,7 +130,41 @@ impl State {
                 });
             }
         }
-        deliveries
+        told
+    }
+
+    pub(super) fn kept(&self, after: u64, filter: &KeptFilter) -> impl Iterator<Item = Kept> {
+        let kept = self.hooks.deliveries.rows.range(after + 1..).filter_map(|(place, row)| {
+            let operation = self.operations.rows.get(&row.operation)?;
+            Some(Kept {
+                place: *place,
+                event: row.event.clone(),
+                endpoint: row.endpoint.clone(),
+                group: operation.group.clone(),
+                operation: row.operation,
+                key: operation.key.clone(),
+                body: row.body.clone(),
+                tries: row.tries,
+                last: row.last.clone(),
+                stage: match (row.due, row.delivered) {
+                    (Some(due), _) => Stage::Waiting(due),
+                    (None, true) => Stage::Delivered,
+                    (None, false) => Stage::GivenUp,
+                },
+            })
+        });
+        kept.filter(|kept| filter.passes(kept))
+    }
+
+    pub(super) fn send_again(&mut self, filter: &KeptFilter, at: Timestamp) -> usize {
+        let over = self.kept(0, filter).filter(|kept| !matches!(kept.stage, Stage::Waiting(_)));
+        let places: Vec<u64> = over.map(|kept| kept.place).collect();
+        for place in &places {
+            if let Some(row) = self.hooks.deliveries.rows.get_mut(place) {
+                (row.tries, row.due, row.delivered) = (0, Some(at), false);
+            }
+        }
+        places.len()
     }
 
     pub(super) fn announce(&mut self, partition: Partition, announce: &Announce) -> Result<(), Refusal> {
@@ -172,6 +196,7 @@ impl State {
                 operation: row.id,
                 body: notice.body,
                 tries: 0,
+                last: None,
                 due: Some(due),
                 delivered: false,
             };

@@ -1,11 +1,10 @@
 //! Webhook endpoints, and what they are to be told.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use model::{
-    Announce, Delivery, Dialect, Endpoint, EndpointId, EndpointWork, EndpointsDone, GroupId, Occasion, OperationId,
-    Partition, Secret, Timestamp, Tried, Wall,
+    Announce, Delivery, Dialect, Due, Endpoint, EndpointId, EndpointWork, EndpointsDone, GroupId, Occasion, Opaque,
+    OperationId, Partition, RequestKey, Secret, Timestamp, Tried, Try, Wall, Wanted,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -13,7 +12,7 @@ use super::column::{self, get, named};
 use super::fault::Fault;
 use super::{credential, operation};
 use crate::refusal::{self, Refusal};
-use crate::{Kept, Seal, StoreError};
+use crate::{Kept, KeptFilter, Seal, Stage, StoreError};
 
 /// Does what is wanted of a group's endpoints. Runs inside a transaction, which ends with an error.
 pub(super) fn work(
@@ -45,7 +44,8 @@ const fn made(done: bool) -> EndpointsDone {
     if done { EndpointsDone::Made } else { EndpointsDone::Missing }
 }
 
-fn list(db: &Connection, key: &Path, group: &GroupId) -> Result<Vec<Endpoint>, StoreError> {
+/// The endpoints of a group, oldest first.
+pub(super) fn list(db: &Connection, key: &Path, group: &GroupId) -> Result<Vec<Endpoint>, StoreError> {
     const SQL: &str = "
         SELECT id, url, events, active, sealed, description, metadata, created_at, updated_at
         FROM webhook_endpoints WHERE group_name = ?1 ORDER BY place";
@@ -189,116 +189,183 @@ pub(super) fn announce(db: &Connection, partition: Partition, announce: &Announc
     Ok(())
 }
 
-/// What may go out next: nothing before what its endpoint was to be told of the same operation earlier.
-macro_rules! free {
-    () => {
-        "NOT EXISTS (
+/// What there is to carry. Only endpoints for which something waits are looked at, each with a step into the index of
+/// what waits.
+pub(super) fn due(db: &Connection, key: &Path, wanted: &Wanted) -> Result<Due, StoreError> {
+    const ENDPOINTS: &str = "
+        WITH RECURSIVE waiting (place) AS (
+            SELECT min(endpoint) FROM webhook_deliveries WHERE due IS NOT NULL
+            UNION ALL
+            SELECT (SELECT min(endpoint) FROM webhook_deliveries WHERE due IS NOT NULL AND endpoint > waiting.place)
+            FROM waiting WHERE waiting.place IS NOT NULL
+        )
+        SELECT e.place, e.id, e.url, e.sealed,
+            (SELECT min(due) FROM webhook_deliveries WHERE endpoint = e.place AND due > ?1)
+        FROM waiting JOIN webhook_endpoints AS e USING (place)
+        WHERE e.active ORDER BY e.id <= ?2, e.id";
+    let by = column::millis(wanted.by);
+    let mut endpoints = db.prepare_cached(ENDPOINTS).map_err(Fault::Sql)?;
+    let after = wanted.after.as_ref().map_or("", EndpointId::as_str);
+    let mut endpoints = endpoints.query(params![by, after]).map_err(Fault::Sql)?;
+    let mut seal = None;
+    let mut told = Due::default();
+    while let Some(endpoint) = endpoints.next().map_err(Fault::Sql)? {
+        let next = column::timestamp_if_any(endpoint, 4, "webhook_deliveries.due")?;
+        told.next = told.next.into_iter().chain(next).min();
+        let id = endpoint_id(endpoint, 1)?;
+        let left = wanted.most - told.deliveries.len();
+        if left == 0 || !wanted.is_for(&id) {
+            continue;
+        }
+        let place = get(endpoint, 0, "webhook_endpoints.place")?;
+        let due = due_to(db, wanted, place)?;
+        if due.is_empty() {
+            continue;
+        }
+        let url: Box<str> = get(endpoint, 2, "webhook_endpoints.url")?;
+        let secret = secret(endpoint, 3, key, &mut seal, &id)?;
+        told.deliveries.extend(due.into_iter().take(left).map(|waits| Delivery {
+            place: waits.place,
+            event: waits.event,
+            operation: waits.operation,
+            dialect: waits.dialect,
+            endpoint: id.clone(),
+            url: url.clone(),
+            secret: secret.clone(),
+            body: waits.body,
+            tries: waits.tries,
+        }));
+    }
+    Ok(told)
+}
+
+/// A delivery but for its endpoint.
+struct Waits {
+    place: u64,
+    event: Box<str>,
+    operation: OperationId,
+    dialect: Dialect,
+    body: Opaque,
+    tries: u32,
+}
+
+/// What is due for one endpoint and not busy: nothing before what it was to be told of the same operation earlier.
+fn due_to(db: &Connection, wanted: &Wanted, endpoint: i64) -> Result<Vec<Waits>, Fault> {
+    const SQL: &str = "
+        SELECT d.place, d.event, d.operation, o.dialect, d.body, d.tries
+        FROM webhook_deliveries AS d JOIN operations AS o ON o.id = d.operation
+        WHERE d.endpoint = ?1 AND d.due <= ?2 AND NOT EXISTS (
             SELECT 1 FROM webhook_deliveries AS first
             WHERE first.operation = d.operation AND first.endpoint = d.endpoint AND first.place < d.place
-              AND first.due IS NOT NULL)"
-    };
-}
-
-/// What is due, save what is busy; of each endpoint so many at a time, the busy ones among them.
-pub(super) fn due(
-    db: &Connection,
-    key: &Path,
-    now: Timestamp,
-    busy: &BTreeSet<u64>,
-    each: usize,
-) -> Result<Vec<Delivery>, StoreError> {
-    const ENDPOINTS: &str = "
-        SELECT place, id, url, sealed FROM webhook_endpoints
-        WHERE active AND EXISTS (
-            SELECT 1 FROM webhook_deliveries AS d WHERE d.endpoint = webhook_endpoints.place AND d.due <= ?1)
-        ORDER BY place";
-    const DUE: &str = concat!(
-        "SELECT d.place, d.event, d.operation, o.dialect, d.body, d.tries
-        FROM webhook_deliveries AS d JOIN operations AS o ON o.id = d.operation
-        WHERE d.endpoint = ?1 AND d.due <= ?2 AND ",
-        free!(),
-        " ORDER BY d.due, d.place LIMIT ?3"
-    );
-    let now = column::millis(now);
-    let most = i64::try_from(each).unwrap_or(i64::MAX);
-    let mut endpoints = db.prepare_cached(ENDPOINTS).map_err(Fault::Sql)?;
-    let mut endpoints = endpoints.query([now]).map_err(Fault::Sql)?;
-    let mut seal = None;
-    let mut deliveries = Vec::new();
-    while let Some(endpoint) = endpoints.next().map_err(Fault::Sql)? {
-        let at: i64 = get(endpoint, 0, "webhook_endpoints.place")?;
-        let id = endpoint_id(endpoint, 1)?;
-        let mut statement = db.prepare_cached(DUE).map_err(Fault::Sql)?;
-        let mut rows = statement.query(params![at, now, most]).map_err(Fault::Sql)?;
-        while let Some(row) = rows.next().map_err(Fault::Sql)? {
-            let place: u64 = get(row, 0, "webhook_deliveries.place")?;
-            if busy.contains(&place) {
-                continue;
-            }
-            deliveries.push(Delivery {
-                place,
-                event: get(row, 1, "webhook_deliveries.event")?,
-                operation: OperationId::from_number(get(row, 2, "webhook_deliveries.operation")?),
-                dialect: named(row, 3, "operations.dialect", |text| text.parse::<Dialect>().ok())?,
-                endpoint: id.clone(),
-                url: get(endpoint, 2, "webhook_endpoints.url")?,
-                secret: secret(endpoint, 3, key, &mut seal, &id)?,
-                body: column::bytes(row, 4, "webhook_deliveries.body")?,
-                tries: get(row, 5, "webhook_deliveries.tries")?,
-            });
-        }
-    }
-    Ok(deliveries)
-}
-
-/// When the next delivery that is not busy is due.
-pub(super) fn next(db: &Connection, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, Fault> {
-    const SQL: &str = concat!(
-        "SELECT d.place, d.due FROM webhook_deliveries AS d JOIN webhook_endpoints AS e ON e.place = d.endpoint
-        WHERE e.active AND d.due IS NOT NULL AND ",
-        free!(),
-        " ORDER BY d.due, d.place"
-    );
+              AND first.due IS NOT NULL)
+        ORDER BY d.due, d.place LIMIT ?3";
+    let each = i64::try_from(wanted.each).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(SQL)?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query(params![endpoint, column::millis(wanted.by), each])?;
+    let mut due = Vec::new();
     while let Some(row) = rows.next()? {
-        if !busy.contains(&get::<u64>(row, 0, "webhook_deliveries.place")?) {
-            return Ok(Some(column::timestamp(row, 1, "webhook_deliveries.due")?));
+        let place: u64 = get(row, 0, "webhook_deliveries.place")?;
+        if wanted.busy.contains(&place) {
+            continue;
         }
+        due.push(Waits {
+            place,
+            event: get(row, 1, "webhook_deliveries.event")?,
+            operation: OperationId::from_number(get(row, 2, "webhook_deliveries.operation")?),
+            dialect: named(row, 3, "operations.dialect", |text| text.parse::<Dialect>().ok())?,
+            body: column::bytes(row, 4, "webhook_deliveries.body")?,
+            tries: get(row, 5, "webhook_deliveries.tries")?,
+        });
     }
-    Ok(None)
+    Ok(due)
 }
 
 /// Writes down what became of a try.
-pub(super) fn tried(db: &Connection, place: u64, tried: Tried) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE webhook_deliveries SET tries = tries + 1, due = ?2, delivered = ?3 WHERE place = ?1";
-    let (due, delivered) = match tried {
+pub(super) fn tried(db: &Connection, one: &Try) -> Result<(), Fault> {
+    const SQL: &str = "
+        UPDATE webhook_deliveries SET tries = tries + 1, tried_at = ?2, said = ?3, due = ?4, delivered = ?5
+        WHERE place = ?1";
+    let (due, delivered) = match one.then {
         Tried::Delivered => (None, true),
         Tried::Again(at) => (Some(column::millis(at)), false),
         Tried::GivenUp => (None, false),
     };
-    db.prepare_cached(SQL)?.execute(params![column::number(place), due, delivered])?;
+    let said = one.posted.to_string();
+    db.prepare_cached(SQL)?.execute(params![
+        column::number(one.place),
+        column::millis(one.at),
+        said,
+        due,
+        delivered
+    ])?;
     Ok(())
 }
 
-/// What endpoints are told of an operation, in order.
-pub(super) fn kept(db: &Connection, operation: OperationId) -> Result<Vec<Kept>, Fault> {
-    const SQL: &str = "
-        SELECT d.event, e.id, d.body, d.tries, d.due, d.delivered
+/// Which deliveries a filter lets pass; `?1` to `?5` are its own.
+macro_rules! passes {
+    () => {
+        "(?1 IS NULL OR substr(e.group_name, instr(e.group_name, '/') + 1) = ?1)
+            AND (?2 IS NULL OR e.id = ?2)
+            AND (?3 IS NULL OR o.request_key = ?3)
+            AND (?4 IS NULL OR d.event = ?4)
+            AND (NOT ?5 OR (d.due IS NULL AND NOT d.delivered))"
+    };
+}
+
+/// What endpoints were or are to be told, in order.
+pub(super) fn kept(db: &Connection, after: u64, most: usize, filter: &KeptFilter) -> Result<Vec<Kept>, Fault> {
+    const SQL: &str = concat!(
+        "SELECT d.place, d.event, e.id, e.group_name, d.operation, o.request_key, d.body, d.tries, d.tried_at, d.said,
+            d.due, d.delivered
         FROM webhook_deliveries AS d JOIN webhook_endpoints AS e ON e.place = d.endpoint
-        WHERE d.operation = ?1 ORDER BY d.place";
+            JOIN operations AS o ON o.id = d.operation
+        WHERE d.place > ?6 AND ",
+        passes!(),
+        " ORDER BY d.place LIMIT ?7"
+    );
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(SQL)?;
-    let mut rows = statement.query([operation::id(operation)])?;
+    let KeptFilter { group, endpoint, key, event, given_up } = filter;
+    let endpoint = endpoint.as_ref().map(EndpointId::as_str);
+    let key = key.as_ref().map(RequestKey::as_str);
+    let mut rows = statement.query(params![group, endpoint, key, event, given_up, column::number(after), most])?;
     let mut kept = Vec::new();
     while let Some(row) = rows.next()? {
+        let tried_at = column::timestamp_if_any(row, 8, "webhook_deliveries.tried_at")?;
+        let said: Option<Box<str>> = get(row, 9, "webhook_deliveries.said")?;
+        let due = column::timestamp_if_any(row, 10, "webhook_deliveries.due")?;
         kept.push(Kept {
-            event: get(row, 0, "webhook_deliveries.event")?,
-            endpoint: endpoint_id(row, 1)?,
-            body: column::bytes(row, 2, "webhook_deliveries.body")?,
-            tries: get(row, 3, "webhook_deliveries.tries")?,
-            due: column::timestamp_if_any(row, 4, "webhook_deliveries.due")?,
-            delivered: get(row, 5, "webhook_deliveries.delivered")?,
+            place: get(row, 0, "webhook_deliveries.place")?,
+            event: get(row, 1, "webhook_deliveries.event")?,
+            endpoint: endpoint_id(row, 2)?,
+            group: named(row, 3, "webhook_endpoints.group_name", |text| GroupId::parse(text).ok())?,
+            operation: OperationId::from_number(get(row, 4, "webhook_deliveries.operation")?),
+            key: named(row, 5, "operations.request_key", |text| RequestKey::parse(text).ok())?,
+            body: column::bytes(row, 6, "webhook_deliveries.body")?,
+            tries: get(row, 7, "webhook_deliveries.tries")?,
+            last: tried_at.zip(said),
+            stage: match (due, get(row, 11, "webhook_deliveries.delivered")?) {
+                (Some(due), _) => Stage::Waiting(due),
+                (None, true) => Stage::Delivered,
+                (None, false) => Stage::GivenUp,
+            },
         });
     }
     Ok(kept)
+}
+
+/// What is over for its endpoint waits again.
+pub(super) fn send_again(db: &Connection, filter: &KeptFilter, at: Timestamp) -> Result<usize, Fault> {
+    const SQL: &str = concat!(
+        "UPDATE webhook_deliveries SET tries = 0, due = ?6, delivered = 0 WHERE due IS NULL AND place IN (
+            SELECT d.place FROM webhook_deliveries AS d JOIN webhook_endpoints AS e ON e.place = d.endpoint
+                JOIN operations AS o ON o.id = d.operation
+            WHERE ",
+        passes!(),
+        ")"
+    );
+    let KeptFilter { group, endpoint, key, event, given_up } = filter;
+    let endpoint = endpoint.as_ref().map(EndpointId::as_str);
+    let key = key.as_ref().map(RequestKey::as_str);
+    Ok(db.execute(SQL, params![group, endpoint, key, event, given_up, column::millis(at)])?)
 }

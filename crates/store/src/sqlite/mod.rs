@@ -19,7 +19,6 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,13 +27,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::{
-    Commit, CommitError, Credential, CredentialId, Delivery, DeviceRow, EndpointWork, EndpointsDone, GroupId, Loaded,
-    Member, MemberId, NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Tried, Wall,
+    Commit, CommitError, Credential, CredentialId, DeviceRow, Due, Endpoint, EndpointWork, EndpointsDone, GroupId,
+    Loaded, Member, MemberId, NetworkId, OperationId, OperationRow, Partition, RequestKey, Settled, Timestamp, Try,
+    Wall, Wanted,
 };
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
-use crate::{Account, Filter, Horizon, Inspect, Kept, LateAnswer, Store, StoreError};
+use crate::{Account, Filter, Horizon, Inspect, Kept, KeptFilter, LateAnswer, Store, StoreError};
 use checkpoint::Checkpoints;
 use fault::Fault;
 
@@ -52,6 +52,8 @@ pub struct Sqlite {
     db: Connection,
     path: PathBuf,
     seal: PathBuf,
+    /// SQLite's count of what others committed, when we looked last.
+    version: Option<i64>,
     _lock: Option<File>,
 }
 
@@ -74,7 +76,14 @@ impl Sqlite {
         schema::migrate(&mut db, folder)?;
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(Fault::Sql)?;
         let checkpoints = Checkpoints::start(&mut db, connect(&path)?)?;
-        Ok(Self { checkpoints: Some(checkpoints), db, path, seal: folder::seal(folder), _lock: Some(lock) })
+        Ok(Self {
+            checkpoints: Some(checkpoints),
+            db,
+            path,
+            seal: folder::seal(folder),
+            version: None,
+            _lock: Some(lock),
+        })
     }
 
     /// Opens the folder beside a gateway that may be running, as the command line does.
@@ -97,7 +106,7 @@ impl Sqlite {
                 thread::sleep(Duration::from_millis(20));
             }
         }
-        Ok(Self { checkpoints: None, db, path, seal: folder::seal(folder), _lock: None })
+        Ok(Self { checkpoints: None, db, path, seal: folder::seal(folder), version: None, _lock: None })
     }
 
     /// A handle for reading from another thread, beside the writer.
@@ -107,7 +116,7 @@ impl Sqlite {
     pub fn reader(&self) -> Result<Reader, StoreError> {
         let db = connect(&self.path)?;
         db.pragma_update(None, "query_only", true).map_err(Fault::Sql)?;
-        Ok(Reader { db })
+        Ok(Reader { db, seal: self.seal.clone() })
     }
 
     /// Looks through everything: the file's structure, what refers to what, and whether every account adds up.
@@ -140,6 +149,7 @@ impl Sqlite {
 /// Reads beside the writer, from its own thread. It sees what was committed when it looks.
 pub struct Reader {
     db: Connection,
+    seal: PathBuf,
 }
 
 impl fmt::Debug for Reader {
@@ -155,6 +165,30 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub fn earlier(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
         Ok(operation::earlier(&self.db, group, key)?)
+    }
+
+    /// The webhook endpoints of a group, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] when a secret does not open.
+    pub fn endpoints(&self, group: &GroupId) -> Result<Vec<Endpoint>, StoreError> {
+        hook::list(&self.db, &self.seal, group)
+    }
+
+    /// What there is to carry to webhook endpoints, as [`Store::due`] says it.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] when a secret does not open.
+    pub fn due(&self, wanted: &Wanted) -> Result<Due, StoreError> {
+        hook::due(&self.db, &self.seal, wanted)
+    }
+
+    /// What webhook endpoints were or are to be told, as [`Inspect::kept`] says it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn kept(&self, after: u64, most: usize, filter: &KeptFilter) -> Result<Vec<Kept>, StoreError> {
+        Ok(hook::kept(&self.db, after, most, filter)?)
     }
 
     /// Every operation after `after`, oldest first, at most `limit`.
@@ -272,16 +306,25 @@ impl Store for Sqlite {
         Ok(done)
     }
 
-    fn deliveries(&self, now: Timestamp, busy: &BTreeSet<u64>, each: usize) -> Result<Vec<Delivery>, StoreError> {
-        hook::due(&self.db, &self.seal, now, busy, each)
+    fn due(&self, wanted: &Wanted) -> Result<Due, StoreError> {
+        hook::due(&self.db, &self.seal, wanted)
     }
 
-    fn next_delivery(&self, busy: &BTreeSet<u64>) -> Result<Option<Timestamp>, StoreError> {
-        Ok(hook::next(&self.db, busy)?)
+    fn tried(&mut self, tries: &[Try]) -> Result<(), StoreError> {
+        let transaction = self.begin()?;
+        for one in tries {
+            hook::tried(&transaction, one)?;
+        }
+        Ok(transaction.commit().map_err(Fault::Sql)?)
     }
 
-    fn delivery_tried(&mut self, place: u64, tried: Tried) -> Result<(), StoreError> {
-        Ok(hook::tried(&self.db, place, tried)?)
+    fn send_again(&mut self, filter: &KeptFilter, at: Timestamp) -> Result<usize, StoreError> {
+        Ok(hook::send_again(&self.db, filter, at)?)
+    }
+
+    fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
+        let version = self.db.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(Fault::Sql)?;
+        Ok(self.version.replace(version).is_some_and(|before: i64| before != version))
     }
 }
 
@@ -303,8 +346,8 @@ impl Inspect for Sqlite {
         Ok(operation::late_answers(&self.db, operation)?)
     }
 
-    fn kept_deliveries(&self, operation: OperationId) -> Result<Vec<Kept>, StoreError> {
-        Ok(hook::kept(&self.db, operation)?)
+    fn kept(&self, after: u64, most: usize, filter: &KeptFilter) -> Result<Vec<Kept>, StoreError> {
+        Ok(hook::kept(&self.db, after, most, filter)?)
     }
 
     fn accounts(&self) -> Result<Vec<Account>, StoreError> {
