@@ -2,10 +2,10 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | clients to use: connect, ask, listen, close | [`boop::VendorClient`], [`boop::ScannerClient`], [`modulus::PosClient`], [`modulus::TerminalClient`]; [`RawClient`] for bare lines |
+//! | clients to use: connect, ask, listen, close | [`Client`] of any side: [`boop::VendorClient`], [`boop::ScannerClient`], [`modulus::PosClient`], [`modulus::TerminalClient`]; [`RawClient`] for bare lines |
 //! | signed HTTP calls | [`modulus::HttpClient`], [`modulus::sign`] |
 //! | a look whether a server is there | [`check()`] |
-//! | machines without IO, clock or dice | [`boop::Vendor`], [`boop::Scanner`], [`boop::Lines`], [`modulus::Pos`], [`modulus::Terminal`], [`modulus::Lines`], all of them a [`Machine`] |
+//! | machines without IO, clock or dice | [`boop::Vendor`], [`boop::Scanner`], [`modulus::Pos`], [`modulus::Terminal`], [`Lines`] for any [`Login`], all of them a [`Machine`] |
 //! | the shell around any machine | [`drive`], [`Endpoint`] |
 //!
 //! What every connection promises, whatever is spoken on it:
@@ -57,17 +57,22 @@
 pub mod boop;
 mod lines;
 mod link;
+mod login;
 mod machine;
 pub mod modulus;
 mod problem;
 #[doc(hidden)]
 pub mod rehearsal;
 mod shell;
+mod side;
 mod tap;
 
-pub use lines::{CheckFailure, Checked, Line, LinesEvent, RawClient, RawConfig, RawSender, check};
+pub use lines::{CheckFailure, Checked, Line, Lines, LinesEvent, RawClient, RawSender, check};
 pub use link::{Ended, Lost, NotSent, Preset, State};
+pub use login::{Login, Meaning};
 pub use machine::{Input, Machine, Output, Text};
 pub use problem::Problem;
-pub use shell::{Answer, BadEndpoint, Dial, Dialing, Endpoint, Events, Heard, Listener, Stream, Target, drive};
+pub use shell::{
+    Answer, BadEndpoint, Client, Dial, Dialing, Endpoint, Events, Heard, Held, Listener, Only, Stream, Target, drive,
+};
 pub use tap::{Direction, Tap, redact};

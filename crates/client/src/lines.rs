@@ -1,16 +1,19 @@
 //! A connection that carries lines as they are, with login and heartbeat done, whatever is spoken on it; and a look
-//! whether a server is there. What a login, a ping and a refusal look like, a dialect's own machine of lines knows.
+//! whether a server is there.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use model::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::link::{Change, Ended, Lost, NotSent, Preset, State};
-use crate::machine::{Machine, Text};
+use crate::link::{Change, Ended, Link, Lost, NotSent, Preset, State};
+use crate::login::{Login, Meaning};
+use crate::machine::{Output, Text};
 use crate::problem::Problem;
 use crate::shell::{BadEndpoint, Endpoint, Paced, drive};
+use crate::side::Side;
 
 /// How many frames wait for whoever reads the lines before the server is slowed down.
 const LINES: usize = 64;
@@ -46,31 +49,94 @@ impl From<Change> for LinesEvent {
     }
 }
 
-/// Whose lines they are, in one dialect.
-pub trait RawConfig: Send + 'static {
-    /// The machine that logs in and beats.
-    type Machine: Machine<Command = Line, Event = LinesEvent> + Send + 'static;
+type Out = Vec<Output<LinesEvent>>;
 
-    /// The frame of its heartbeat.
-    const PING: &'static str;
+/// The machine: login and heartbeat as `L` has them, and everything else left to whoever writes and reads the lines.
+///
+/// ```
+/// use client::boop::ScannerConfig;
+/// use client::{Lines, Machine};
+/// use model::{Secret, Timestamp};
+///
+/// let now = Timestamp::from_millis(0);
+/// let lines = Lines::new(&ScannerConfig::new("pvs_till2", Secret::new("dk_test_77c")), 7, now);
+/// assert_eq!(lines.deadline(), Some(now), "it wants to be woken at once");
+/// ```
+#[derive(Debug)]
+pub struct Lines<L> {
+    link: Link<Text>,
+    login: PhantomData<fn() -> L>,
+}
 
-    /// Whether a frame is the answer to that.
-    fn is_pong(frame: &str) -> bool;
+impl<L: Login> Lines<L> {
+    /// Lines that want to connect at once.
+    #[must_use]
+    pub fn new(login: &L, seed: u64, now: Timestamp) -> Self {
+        Self { link: Link::new(login, seed, now), login: PhantomData }
+    }
+}
 
-    /// The machine, about to connect.
-    fn machine(&self, seed: u64, now: Timestamp) -> Self::Machine;
+fn not_sent(line: Text, why: NotSent) -> Output<LinesEvent> {
+    Output::Event(LinesEvent::NotSent { line, why })
+}
 
-    /// The server's address with what the dialect says while it connects.
-    fn endpoint(&self, endpoint: Endpoint) -> Endpoint;
+impl<L: Login> Side for Lines<L> {
+    type Command = Line;
+    type Event = LinesEvent;
+    type Waiting = Text;
 
-    /// The manners on the line.
-    fn preset_mut(&mut self) -> &mut Preset;
+    fn link(&self) -> &Link<Text> {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link<Text> {
+        &mut self.link
+    }
+
+    fn expire(&mut self, now: Timestamp, out: &mut Out) {
+        out.extend(self.link.expire(now).into_iter().map(|line| not_sent(line, NotSent::Expired)));
+    }
+
+    fn logged_in(&mut self, _: Timestamp, _: Vec<Text>, _: &mut Out) {}
+
+    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
+        let frame = Output::Event(LinesEvent::Frame(text.to_owned()));
+        match L::meaning(text, self.link.is_logging_in()) {
+            Meaning::LoggedIn => drop(self.link.authenticated(now, out)),
+            Meaning::Pong if self.link.ponged() => {}
+            meaning => {
+                if !matches!(meaning, Meaning::Refused(_)) {
+                    out.push(frame);
+                }
+                self.link.obey(now, meaning, out);
+            }
+        }
+    }
+
+    fn command(&mut self, now: Timestamp, Line(line): Line, out: &mut Out) {
+        let until = now.after(self.link.preset().queue_for);
+        if let Err(why) = self.link.send(now, line.clone(), line.clone(), until, out) {
+            out.push(not_sent(line, why));
+        }
+    }
+
+    fn refuse(&mut self, Line(line): Line, out: &mut Out) {
+        out.push(not_sent(line, NotSent::Closed));
+    }
+
+    fn abandon(&mut self, out: &mut Out) {
+        out.extend(self.link.abandon().into_iter().map(|line| not_sent(line, NotSent::Closed)));
+    }
+
+    fn due(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// A connection that carries lines as they are, with login and heartbeat done.
 ///
 /// ```
-/// use client::boop::{LinesConfig, VendorConfig};
+/// use client::boop::VendorConfig;
 /// use client::{Endpoint, LinesEvent, RawClient};
 /// use model::Secret;
 ///
@@ -78,7 +144,7 @@ pub trait RawConfig: Send + 'static {
 /// # runtime.block_on(async {
 /// # let url = client::rehearsal::boop().await?;
 /// let config = VendorConfig::new("ven_test_bakery7", Secret::new("sk_test_Qm41"));
-/// let mut raw = RawClient::connect(Endpoint::new(&url), LinesConfig::Vendor(config))?;
+/// let mut raw = RawClient::connect(Endpoint::new(&url), config)?;
 /// raw.send(r#"{"type":"ping"}"#).await;
 /// while let Some(event) = raw.next().await {
 ///     match event {
@@ -122,15 +188,15 @@ impl RawClient {
     /// # Errors
     ///
     /// [`BadEndpoint`] says what is wrong with the address or the extra CA.
-    pub fn connect(endpoint: Endpoint, config: impl RawConfig) -> Result<Self, BadEndpoint> {
-        let endpoint = config.endpoint(endpoint);
+    pub fn connect(endpoint: Endpoint, login: impl Login) -> Result<Self, BadEndpoint> {
+        let endpoint = login.endpoint(endpoint);
         // Looked at here, so that a mistake is told to the caller and not to the task.
         endpoint.clone().open()?;
         let (lines, taken) = mpsc::channel(LINES);
         let (told, events) = mpsc::channel(LINES);
         let (finish, mut finished) = watch::channel(false);
         let shutdown = async move { drop(finished.wait_for(|finish| *finish).await) };
-        let make = move |seed, now| config.machine(seed, now);
+        let make = move |seed, now| Lines::new(&login, seed, now);
         tokio::spawn(drive(endpoint, make, taken, shutdown, Paced::new(told)));
         Ok(Self { lines: RawSender { lines }, events, finish })
     }
@@ -198,7 +264,7 @@ pub enum CheckFailure {
 /// Most peers have one connection: if it is in use, this takes its place, as any second one would.
 ///
 /// ```
-/// use client::boop::{LinesConfig, VendorConfig};
+/// use client::boop::VendorConfig;
 /// use client::{Endpoint, check};
 /// use model::Secret;
 ///
@@ -206,7 +272,7 @@ pub enum CheckFailure {
 /// # runtime.block_on(async {
 /// # let url = client::rehearsal::boop().await?;
 /// let config = VendorConfig::new("ven_test_bakery7", Secret::new("sk_test_Qm41"));
-/// let checked = check(Endpoint::new(&url), LinesConfig::Vendor(config)).await?;
+/// let checked = check(Endpoint::new(&url), config).await?;
 /// println!("{} ms", checked.ping.as_millis());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
@@ -216,12 +282,12 @@ pub enum CheckFailure {
 /// # Errors
 ///
 /// [`CheckFailure`] in the words of the command line's exit codes.
-pub async fn check<C: RawConfig>(endpoint: Endpoint, mut config: C) -> Result<Checked, CheckFailure> {
-    let preset = config.preset_mut();
+pub async fn check<L: Login>(endpoint: Endpoint, mut login: L) -> Result<Checked, CheckFailure> {
+    let preset = login.preset_mut();
     preset.attempts_most = Preset::once().attempts_most;
     let answer_within = preset.answer_within;
     let begun = Instant::now();
-    let mut raw = RawClient::connect(endpoint, config)?;
+    let mut raw = RawClient::connect(endpoint, login)?;
     let mut pinged = None;
     loop {
         let deadline = pinged.unwrap_or(begun) + answer_within;
@@ -232,10 +298,10 @@ pub async fn check<C: RawConfig>(endpoint: Endpoint, mut config: C) -> Result<Ch
         match heard {
             Some(LinesEvent::State(State::Authenticated)) => {
                 pinged = Some(Instant::now());
-                raw.send(C::PING).await;
+                raw.send(L::PING).await;
             }
             Some(LinesEvent::Frame(frame)) => {
-                if let (Some(pinged), true) = (pinged, C::is_pong(&frame)) {
+                if let (Some(pinged), Meaning::Pong) = (pinged, L::meaning(&frame, false)) {
                     let checked = Checked { login: pinged - begun, ping: pinged.elapsed() };
                     raw.close();
                     while raw.next().await.is_some() {}

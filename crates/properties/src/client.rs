@@ -15,10 +15,10 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use client::boop::{
-    ContextId, Lines, LinesConfig, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig, ScannerEvent, Vendor,
-    VendorCommand, VendorConfig, VendorEvent,
+    ContextId, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig, ScannerEvent, Vendor, VendorCommand,
+    VendorConfig, VendorEvent,
 };
-use client::{Input, Line, LinesEvent, Lost, Machine, Output, Preset, Problem, State, Text};
+use client::{Input, Line, Lines, LinesEvent, Lost, Machine, Output, Preset, Problem, State, Text};
 use model::{Secret, Side, Timestamp};
 
 use crate::program::{self, first, number};
@@ -50,7 +50,7 @@ pub fn check(data: &[u8]) {
             let config = ScannerConfig { preset, ..ScannerConfig::new("pvs_1", Secret::new("dk_1")) };
             Stage::new(Scanner::new(config, 7, start)).play(lines);
         }
-        Some('l') => Stage::new(Lines::new(&LinesConfig::Vendor(vendor), 7, start)).play(lines),
+        Some('l') => Stage::new(Lines::new(&vendor, 7, start)).play(lines),
         Some(_) | None => Stage::new(Vendor::new(vendor, 7, start)).play(lines),
     }
 }
@@ -106,7 +106,7 @@ impl Watched for Scanner {
     const SETTLES_ALL: bool = true;
 }
 
-impl Watched for Lines {
+impl Watched for Lines<VendorConfig> {
     fn ask(id: &ContextId, _: Timestamp) -> Line {
         Line(Text::new(id.to_string()))
     }

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use client::boop::{
-    ContextId, Lines, LinesConfig, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig, ScannerEvent, Vendor,
-    VendorCommand, VendorConfig, VendorEvent,
+    ContextId, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig, ScannerEvent, Vendor, VendorCommand,
+    VendorConfig, VendorEvent,
 };
-use client::{Input as ToClient, Machine, Output as OfClient};
+use client::{Input as ToClient, Lines, Machine, Output as OfClient};
 use dialects::boop::{self, Choices};
 use model::{
     Answer, Ask, Attribute, Currency, Dialect, GroupId, Input, Member, MemberId, Money, NetworkId, Opaque, OperationId,
@@ -315,7 +315,7 @@ fn to_clients(text: &str) {
     let scan = ScannerCommand::Scan { context_id: key, scan: Scan::PoorQuality, send_by: NOON };
     scanner.input(ToClient::Command(scan));
     assert!(scanner.hear(text).len() <= 3);
-    let config = LinesConfig::Vendor(VendorConfig::new("v", Secret::new("sk")));
+    let config = VendorConfig::new("v", Secret::new("sk"));
     assert!(Ours::new(Lines::new(&config, 7, NOON), NOON).hear(text).len() <= 3);
     let _ = client::redact(text);
     // Nothing a server says before it has let us in breaks a client either.

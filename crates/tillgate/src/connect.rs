@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
-use client::boop::{self, ScannerConfig, VendorConfig};
-use client::modulus::{self, PosConfig, TerminalConfig};
+use client::boop::{ScannerConfig, VendorConfig};
+use client::modulus::{PosConfig, TerminalConfig};
 use client::{
-    BadEndpoint, CheckFailure, Ended as Over, Endpoint, LinesEvent, Lost, Preset, RawClient, RawConfig, RawSender,
-    State, check,
+    BadEndpoint, CheckFailure, Ended as Over, Endpoint, LinesEvent, Login, Lost, Preset, RawClient, RawSender, State,
+    check,
 };
 use model::Dialect;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -101,49 +101,49 @@ impl Way {
 
 pub(crate) fn run(connect: &Connect) -> anyhow::Result<()> {
     match connect.dialect {
-        Dialect::Boop => go(connect, boop_lines(connect)?),
-        Dialect::Modulus => go(connect, modulus_lines(connect)?),
+        Dialect::Boop => boop(connect),
+        Dialect::Modulus => modulus(connect),
         other @ (Dialect::Fingerprint | Dialect::Fd1 | Dialect::Ordernpay) => {
             Err(Ended::usage(format!("this version speaks no {other} yet, only boop and modulus")))
         }
     }
 }
 
-fn boop_lines(connect: &Connect) -> anyhow::Result<boop::LinesConfig> {
+fn boop(connect: &Connect) -> anyhow::Result<()> {
     if connect.group.is_some() {
         return Err(Ended::usage("--group is for modulus; a boop vendor is its own group"));
     }
     match (&connect.vendor, &connect.device) {
-        (Some(vendor), None) => Ok(boop::LinesConfig::Vendor(VendorConfig::new(vendor, connect.key.read()?))),
-        (None, Some(device)) => Ok(boop::LinesConfig::Scanner(ScannerConfig::new(device, connect.key.read()?))),
+        (Some(vendor), None) => go(connect, VendorConfig::new(vendor, connect.key.read()?)),
+        (None, Some(device)) => go(connect, ScannerConfig::new(device, connect.key.read()?)),
         (Some(_), Some(_)) | (None, None) => Err(Ended::usage("boop logs in with --vendor or --device")),
     }
 }
 
-fn modulus_lines(connect: &Connect) -> anyhow::Result<modulus::LinesConfig> {
+fn modulus(connect: &Connect) -> anyhow::Result<()> {
     if connect.vendor.is_some() {
         return Err(Ended::usage("--vendor is for boop; a modulus key says itself whose it is"));
     }
     let (key, group_id) = (connect.key.read()?, connect.group.clone());
-    Ok(match &connect.device {
-        Some(device) => modulus::LinesConfig::Terminal(TerminalConfig { group_id, ..TerminalConfig::new(key, device) }),
-        None => modulus::LinesConfig::Pos(PosConfig { group_id, ..PosConfig::new(key) }),
-    })
+    match &connect.device {
+        Some(device) => go(connect, TerminalConfig { group_id, ..TerminalConfig::new(key, device) }),
+        None => go(connect, PosConfig { group_id, ..PosConfig::new(key) }),
+    }
 }
 
-fn go(connect: &Connect, mut config: impl RawConfig) -> anyhow::Result<()> {
+fn go(connect: &Connect, mut login: impl Login) -> anyhow::Result<()> {
     let endpoint = connect.way.to(&connect.url);
     if connect.check {
-        return running::block_on(check_once(endpoint, config));
+        return running::block_on(check_once(endpoint, login));
     }
     if !connect.reconnect {
-        config.preset_mut().attempts_most = Preset::once().attempts_most;
+        login.preset_mut().attempts_most = Preset::once().attempts_most;
     }
-    running::block_on(carry_lines(endpoint, config, connect.linger))
+    running::block_on(carry_lines(endpoint, login, connect.linger))
 }
 
-async fn check_once(endpoint: Endpoint, config: impl RawConfig) -> anyhow::Result<()> {
-    let checked = check(endpoint, config).await.map_err(|failure| {
+async fn check_once(endpoint: Endpoint, login: impl Login) -> anyhow::Result<()> {
+    let checked = check(endpoint, login).await.map_err(|failure| {
         let exit = match &failure {
             CheckFailure::Endpoint(bad) => of_endpoint(bad),
             CheckFailure::Refused(_) => Exit::Refused,
@@ -177,10 +177,9 @@ pub(crate) const fn of_endpoint(bad: &BadEndpoint) -> Exit {
     }
 }
 
-async fn carry_lines(endpoint: Endpoint, config: impl RawConfig, linger: Duration) -> anyhow::Result<()> {
+async fn carry_lines(endpoint: Endpoint, login: impl Login, linger: Duration) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut raw =
-        RawClient::connect(endpoint, config).map_err(|bad| Ended::with(of_endpoint(&bad), bad.to_string()))?;
+    let mut raw = RawClient::connect(endpoint, login).map_err(|bad| Ended::with(of_endpoint(&bad), bad.to_string()))?;
     let mut stdin = tokio::spawn(send_stdin(raw.sender()));
     let mut stdin_ended = false;
     let mut unread = Ok(());

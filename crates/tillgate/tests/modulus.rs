@@ -7,8 +7,11 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+use client::modulus::{Ack, Report, TerminalClient, TerminalConfig, TerminalEvent};
+use client::{Endpoint, Heard};
 use common::server::{PATIENCE, Server, signal, until, wait};
 use common::{Said, ended, feed, tillgate};
+use model::{Secret, Wall};
 use serde_json::{Value, json};
 
 /// A demo, and where its Modulus is.
@@ -193,6 +196,47 @@ fn a_terminal_follows_a_script_or_whoever_strikes_its_keys() {
     }
     signal(&by_hand, "TERM");
     assert_eq!(wait(&mut by_hand, PATIENCE).code(), Some(0));
+    demo.stop();
+}
+
+#[test]
+fn a_result_of_before_the_terminals_restart_is_volunteered_and_is_the_outcome() {
+    let demo = Demo::start(&["--without-devices"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let terminal = || {
+        let config = TerminalConfig::new(Secret::new(demo.text("terminal_api_key")), "lane-7");
+        TerminalClient::connect(Endpoint::new(demo.text("url")), config).unwrap()
+    };
+    let (till, kept) = runtime.block_on(async {
+        let before = terminal();
+        let mut offers = before.offers();
+        before.authenticated().await.unwrap();
+        let mut till = demo.till("pay");
+        till.args(["--url", demo.text("http"), "--terminal", "lane-7", "--amount", "12.50", "--currency", "PHP"]);
+        let till = till.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let offer = offers.next().await.unwrap();
+        // The card is charged and written down; then the terminal dies before it has said so.
+        let report = Report::approved(&offer, "77Q2LM", Wall::from_millis(1_930_000_000_000));
+        before.close().await;
+        (till, report.frame().reveal().to_owned())
+    });
+    let (ack, message) = runtime.block_on(async {
+        let after = terminal();
+        let mut events = after.events();
+        assert!(after.answer(Report::of_frame(&kept).unwrap()));
+        loop {
+            match events.next().await.unwrap() {
+                Heard::Event(TerminalEvent::Acknowledged { ack, message, .. }) => return (ack, message),
+                Heard::Event(TerminalEvent::Inquired(_)) => panic!("it said so before it was asked"),
+                Heard::Event(_) | Heard::Missed(_) => {}
+            }
+        }
+    });
+    assert_eq!(ack, Ack::Accepted, "{message:?}");
+    let paid = till.wait_with_output().unwrap();
+    let paid_for: Value = serde_json::from_slice(&paid.stdout).unwrap();
+    assert_eq!((paid.status.code(), &paid_for["status"]), (Some(0), &"SUCCESS".into()), "{paid_for}");
+    assert_eq!(paid_for["paymentResponse"]["authorizationCode"], "77Q2LM");
     demo.stop();
 }
 

@@ -1,15 +1,14 @@
 //! What an application holds: a vendor and a scanner.
 
-use std::time::Duration;
+use model::{RequestKey, Timestamp};
 
 use super::performer::{Scanner, ScannerCommand, ScannerConfig, ScannerEvent};
 use super::requester::{Vendor, VendorCommand, VendorConfig, VendorEvent};
 use super::types::{AuthResult, Context, ContextId, Failure, Requirements, Scan, ScanStatus};
-use crate::link::{Ended, NotSent, State};
-use crate::shell::{Answer, BadEndpoint, Endpoint, Events, Handle, Heard, Sort, Sorted, context_id};
+use crate::link::State;
+use crate::shell::{Answer, Client, Held, Only, context_id};
 
-/// A vendor's connection. It connects, logs in, beats and reconnects by itself, until it is closed or there is no
-/// point in coming back. Clones share it; when the last one is dropped, it closes.
+/// A vendor's connection.
 ///
 /// ```
 /// use client::Endpoint;
@@ -34,70 +33,49 @@ use crate::shell::{Answer, BadEndpoint, Endpoint, Events, Handle, Heard, Sort, S
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct VendorClient {
-    handle: Handle<VendorCommand, VendorEvent>,
-    queue_for: Duration,
-}
+pub type VendorClient = Client<Vendor>;
 
-impl VendorClient {
-    /// Begins to connect and gives the client at once. Call it within a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// [`BadEndpoint`] says what is wrong with the address or the extra CA. A server that cannot be reached is no
-    /// error: it is told as an event, and tried again.
-    pub fn connect(endpoint: Endpoint, config: VendorConfig) -> Result<Self, BadEndpoint> {
-        let queue_for = config.preset.queue_for;
-        let handle = Handle::start(endpoint, |seed, now| Vendor::new(config, seed, now))?;
-        Ok(Self { handle, queue_for })
-    }
-
+impl Client<Vendor> {
     /// Asks for a palm. The context has its id, and is on its way or waiting for the login, when this returns; await
     /// it for the outcome.
     pub fn create_context(&self, requirements: Requirements) -> Answer<AuthResult, Failure> {
-        let Ok(context_id) = context_id() else {
-            return Answer::now(nobody(), NotSent::NoFreshId);
-        };
-        let send_by = self.handle.clock().now().after(self.queue_for);
-        let command = VendorCommand::Create { context_id: context_id.clone(), requirements, send_by };
-        self.handle.ask(context_id, command)
+        let create = |context_id, send_by| VendorCommand::Create { context_id, requirements, send_by };
+        self.ask(|_| context_id(), create)
     }
 
     /// Takes a context back, if there is still time. What became of it is told where it was created. Gives false when
     /// too much waits already for the server to read.
     pub fn cancel(&self, context_id: &ContextId) -> bool {
-        self.handle.want(VendorCommand::Cancel { context_id: context_id.clone() }).is_ok()
-    }
-
-    /// What happens from now on, apart from the outcomes of contexts.
-    #[must_use]
-    pub fn events(&self) -> Events<VendorEvent> {
-        self.handle.events()
-    }
-
-    /// How far the connection has come.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.handle.state()
-    }
-
-    /// Waits for a login.
-    ///
-    /// # Errors
-    ///
-    /// [`Ended`] when there will never be one.
-    pub async fn authenticated(&self) -> Result<(), Ended> {
-        self.handle.authenticated().await
-    }
-
-    /// Says goodbye and does not come back. Gives why it ended: usually because of this.
-    pub async fn close(&self) -> Ended {
-        self.handle.close().await
+        self.want(VendorCommand::Cancel { context_id: context_id.clone() }).is_ok()
     }
 }
 
-/// A scanner's connection, with the manners of [`VendorClient`].
+impl Held for Vendor {
+    type Config = VendorConfig;
+    type Answer = AuthResult;
+    type Failure = Failure;
+
+    fn make(config: VendorConfig, seed: u64, now: Timestamp) -> Self {
+        Self::new(config, seed, now)
+    }
+
+    fn state(event: &VendorEvent) -> Option<&State> {
+        if let VendorEvent::State(state) = event { Some(state) } else { None }
+    }
+
+    fn answer(event: VendorEvent) -> Result<(RequestKey, Result<AuthResult, Failure>), VendorEvent> {
+        match event {
+            VendorEvent::Settled { context_id, result } => Ok((context_id, result)),
+            other => Err(other),
+        }
+    }
+
+    fn gone() -> Failure {
+        Failure::Closed
+    }
+}
+
+/// A scanner's connection.
 ///
 /// ```
 /// use client::Endpoint;
@@ -120,128 +98,46 @@ impl VendorClient {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct ScannerClient {
-    handle: Handle<ScannerCommand, ScannerEvent>,
-    queue_for: Duration,
-}
+pub type ScannerClient = Client<Scanner>;
 
-impl ScannerClient {
-    /// Begins to connect and gives the client at once. Call it within a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// [`BadEndpoint`] says what is wrong with the address or the extra CA.
-    pub fn connect(endpoint: Endpoint, config: ScannerConfig) -> Result<Self, BadEndpoint> {
-        let queue_for = config.preset.queue_for;
-        let handle = Handle::start(endpoint, |seed, now| Scanner::new(config, seed, now))?;
-        Ok(Self { handle, queue_for })
-    }
+/// Contexts as they open. Those that were not taken in time would be over anyway.
+pub type Contexts = Only<ScannerEvent, Context>;
 
+impl Client<Scanner> {
     /// Contexts that open from now on.
     #[must_use]
     pub fn contexts(&self) -> Contexts {
-        Contexts { events: self.handle.events() }
+        Only::new(self.events(), |event| if let ScannerEvent::Opened(context) = event { Some(context) } else { None })
     }
 
     /// Says what happened at the glass, and gives the server's word about it.
     pub fn scan(&self, context_id: &ContextId, scan: Scan) -> Answer<ScanStatus, Failure> {
-        let send_by = self.handle.clock().now().after(self.queue_for);
-        let command = ScannerCommand::Scan { context_id: context_id.clone(), scan, send_by };
-        self.handle.ask(context_id.clone(), command)
-    }
-
-    /// What happens from now on, apart from the server's words about scans.
-    #[must_use]
-    pub fn events(&self) -> Events<ScannerEvent> {
-        self.handle.events()
-    }
-
-    /// How far the connection has come.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.handle.state()
-    }
-
-    /// Waits for a login.
-    ///
-    /// # Errors
-    ///
-    /// [`Ended`] when there will never be one.
-    pub async fn authenticated(&self) -> Result<(), Ended> {
-        self.handle.authenticated().await
-    }
-
-    /// Says goodbye and does not come back. Gives why it ended: usually because of this.
-    pub async fn close(&self) -> Ended {
-        self.handle.close().await
+        let scan = |context_id, send_by| ScannerCommand::Scan { context_id, scan, send_by };
+        self.ask_as(context_id.clone(), scan)
     }
 }
 
-/// Contexts as they open.
-#[derive(Debug)]
-pub struct Contexts {
-    events: Events<ScannerEvent>,
-}
-
-impl Contexts {
-    /// The next context; none once the connection is closed for good. Contexts that were not taken in time are gone:
-    /// they would be over anyway.
-    pub async fn next(&mut self) -> Option<Context> {
-        loop {
-            if let Heard::Event(ScannerEvent::Opened(context)) = self.events.next().await? {
-                return Some(context);
-            }
-        }
-    }
-}
-
-fn nobody() -> ContextId {
-    ContextId::parse("none").expect("a short word without control characters is an id")
-}
-
-impl From<State> for VendorEvent {
-    fn from(state: State) -> Self {
-        Self::State(state)
-    }
-}
-
-impl Sort for VendorEvent {
-    type Answer = AuthResult;
-    type Failure = Failure;
-
-    fn sort(self) -> Sorted<Self, AuthResult, Failure> {
-        match self {
-            Self::Settled { context_id, result } => Sorted::Settled(context_id, result),
-            Self::State(state) => Sorted::State(state),
-            other => Sorted::Other(other),
-        }
-    }
-
-    fn closed() -> Failure {
-        Failure::Closed
-    }
-}
-
-impl From<State> for ScannerEvent {
-    fn from(state: State) -> Self {
-        Self::State(state)
-    }
-}
-
-impl Sort for ScannerEvent {
+impl Held for Scanner {
+    type Config = ScannerConfig;
     type Answer = ScanStatus;
     type Failure = Failure;
 
-    fn sort(self) -> Sorted<Self, ScanStatus, Failure> {
-        match self {
-            Self::Settled { context_id, result } => Sorted::Settled(context_id, result),
-            Self::State(state) => Sorted::State(state),
-            other => Sorted::Other(other),
+    fn make(config: ScannerConfig, seed: u64, now: Timestamp) -> Self {
+        Self::new(config, seed, now)
+    }
+
+    fn state(event: &ScannerEvent) -> Option<&State> {
+        if let ScannerEvent::State(state) = event { Some(state) } else { None }
+    }
+
+    fn answer(event: ScannerEvent) -> Result<(RequestKey, Result<ScanStatus, Failure>), ScannerEvent> {
+        match event {
+            ScannerEvent::Settled { context_id, result } => Ok((context_id, result)),
+            other => Err(other),
         }
     }
 
-    fn closed() -> Failure {
+    fn gone() -> Failure {
         Failure::Closed
     }
 }

@@ -1,6 +1,9 @@
 //! The vendor's error codes: which end a login, which end a context, and which only say that it goes on.
 
-use crate::link::{Ended, Link};
+use super::types::ContextId;
+use super::wire::Incoming;
+use crate::link::Ended;
+use crate::login::Meaning;
 use crate::problem::Problem;
 
 /// Wrong id or key; also what a revoked key hears.
@@ -33,15 +36,27 @@ const ENDS_CONTEXT: [&str; 7] = [
     "VENDOR_SUSPENDED",
 ];
 
-/// Whether a problem that names no context means that there is no point in coming back.
-pub(super) fn ends_connection<K: PartialEq>(link: &Link<K>, problem: &Problem) -> Option<Ended> {
-    let refuses_login = || REFUSES_LOGIN.iter().any(|code| problem.is(code));
-    if problem.is(CONNECTION_REPLACED) {
-        Some(Ended::Displaced)
-    } else if problem.is(INVALID_CREDENTIALS) || (link.is_logging_in() && refuses_login()) {
-        Some(Ended::Refused(problem.clone()))
-    } else {
-        None
+/// What a frame means for the connection.
+pub(super) fn meaning(frame: &str, is_logging_in: bool) -> Meaning {
+    match Incoming::parse(frame) {
+        Ok(Incoming::Authenticated) if is_logging_in => Meaning::LoggedIn,
+        Ok(Incoming::LoginRefused(problem)) if is_logging_in => Meaning::Refused(problem),
+        Ok(Incoming::Pong) => Meaning::Pong,
+        Ok(Incoming::Error(context_id, problem)) => about_connection(context_id.as_ref(), &problem, is_logging_in),
+        Ok(_) | Err(_) => Meaning::Nothing,
+    }
+}
+
+/// What an error means for the connection. One that names a context does not end it.
+pub(super) fn about_connection(context_id: Option<&ContextId>, problem: &Problem, is_logging_in: bool) -> Meaning {
+    let refuses_login = || is_logging_in && REFUSES_LOGIN.iter().any(|code| problem.is(code));
+    match problem.retry_after {
+        _ if context_id.is_none() && problem.is(CONNECTION_REPLACED) => Meaning::Ends(Ended::Displaced),
+        _ if context_id.is_none() && (problem.is(INVALID_CREDENTIALS) || refuses_login()) => {
+            Meaning::Ends(Ended::Refused(problem.clone()))
+        }
+        Some(time) => Meaning::StayAway(time),
+        None => Meaning::Nothing,
     }
 }
 

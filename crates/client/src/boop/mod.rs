@@ -23,7 +23,6 @@
 //! | `types.rs` | what an application asks and hears |
 //! | `requester.rs` | the vendor's machine |
 //! | `performer.rs` | the scanner's machine |
-//! | `lines.rs` | login and heartbeat only, for whoever writes the frames by hand |
 //! | `client.rs` | what an application holds of a machine at work |
 //!
 //! | quirk | what is done about it |
@@ -39,7 +38,6 @@
 mod choices;
 mod client;
 pub mod codes;
-mod lines;
 mod performer;
 mod requester;
 mod types;
@@ -47,7 +45,6 @@ mod wire;
 
 pub use choices::Choices;
 pub use client::{Contexts, ScannerClient, VendorClient};
-pub use lines::{Lines, LinesConfig};
 pub use performer::{Scanner, ScannerCommand, ScannerConfig, ScannerEvent};
 pub use requester::{Vendor, VendorCommand, VendorConfig, VendorEvent};
 pub use types::{

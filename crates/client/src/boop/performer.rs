@@ -12,8 +12,11 @@ use super::codes;
 use super::types::{CloseReason, Context, ContextId, Failure, Scan, ScanStatus};
 use super::wire::{self, Incoming};
 use crate::link::{Change, Ended, Link, Lost, NotSent, Preset, Sent, State};
-use crate::machine::{Input, Machine, Output};
+use crate::login::{Login, Meaning};
+use crate::machine::{Output, Text};
 use crate::problem::Problem;
+use crate::shell::Endpoint;
+use crate::side::Side;
 
 /// Which scanner it is, and how it behaves.
 #[derive(Clone, Debug)]
@@ -114,11 +117,10 @@ type Out = Vec<Output<ScannerEvent>>;
 /// ```
 #[derive(Debug)]
 pub struct Scanner {
-    config: ScannerConfig,
+    choices: Choices,
     link: Link<ContextId>,
     scans: BTreeMap<ContextId, Awaits>,
     malformed: u64,
-    over: bool,
 }
 
 /// What a scan waits for.
@@ -138,12 +140,35 @@ impl ScannerConfig {
     }
 }
 
+impl Login for ScannerConfig {
+    const PING: &'static str = wire::PING;
+
+    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
+        endpoint
+    }
+
+    fn frame(&self) -> Option<Text> {
+        Some(wire::scanner_login(&self.device_id, &self.device_key))
+    }
+
+    fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    fn preset_mut(&mut self) -> &mut Preset {
+        &mut self.preset
+    }
+
+    fn meaning(frame: &str, is_logging_in: bool) -> Meaning {
+        codes::meaning(frame, is_logging_in)
+    }
+}
+
 impl Scanner {
     /// A scanner that wants to connect at once. The seed spreads its reconnects; use another for every device.
     #[must_use]
     pub fn new(config: ScannerConfig, seed: u64, now: Timestamp) -> Self {
-        let link = Link::new(config.preset.clone(), wire::PING, seed, now);
-        Self { config, link, scans: BTreeMap::new(), malformed: 0, over: false }
+        Self { link: Link::new(&config, seed, now), choices: config.choices, scans: BTreeMap::new(), malformed: 0 }
     }
 
     /// Whether scans go out at once.
@@ -152,52 +177,10 @@ impl Scanner {
         self.link.is_logged_in()
     }
 
-    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
-        if !self.link.hears() {
-            return;
-        }
-        self.link.heard();
-        let Ok(incoming) = Incoming::parse(text) else {
-            self.malformed += 1;
-            out.push(Output::Event(ScannerEvent::Malformed { count: self.malformed }));
-            return;
-        };
-        match incoming {
-            Incoming::Authenticated => {
-                for context_id in self.link.authenticated(now, out) {
-                    self.written(now, context_id);
-                }
-            }
-            Incoming::LoginRefused(problem) => {
-                if self.link.is_logging_in() {
-                    self.link.end(now, Ended::Refused(problem), out);
-                }
-            }
-            Incoming::Pong => {}
-            Incoming::ContextOpen(context) => out.push(Output::Event(ScannerEvent::Opened(*context))),
-            Incoming::ContextClosed(context_id, reason) => {
-                out.push(Output::Event(ScannerEvent::Closed { context_id, reason }));
-            }
-            Incoming::ScanAck(context_id, status) => {
-                if self.is_written(&context_id) {
-                    self.settle(context_id, Ok(status), out);
-                }
-            }
-            Incoming::Error(context_id, problem) => self.problem(now, context_id, problem, out),
-            Incoming::Outcome(..) => unknown("auth_result", text, out),
-            Incoming::Expired(_) => unknown("context_expired", text, out),
-            Incoming::Unknown(kind) => unknown(&kind, text, out),
-        }
-    }
-
     fn problem(&mut self, now: Timestamp, context_id: Option<ContextId>, problem: Problem, out: &mut Out) {
-        if let Some(stay_away) = problem.retry_after {
-            self.link.hint(now, stay_away);
-        }
-        if context_id.is_none()
-            && let Some(ended) = codes::ends_connection(&self.link, &problem)
-        {
-            return self.link.end(now, ended, out);
+        let meaning = codes::about_connection(context_id.as_ref(), &problem, self.link.is_logging_in());
+        if self.link.obey(now, meaning, out) {
+            return;
         }
         match context_id {
             Some(context_id) if self.is_written(&context_id) => {
@@ -210,7 +193,7 @@ impl Scanner {
     fn scan(&mut self, now: Timestamp, context_id: ContextId, scan: &Scan, send_by: Timestamp, out: &mut Out) {
         let why = if self.scans.contains_key(&context_id) {
             NotSent::Repeated
-        } else if self.scans.len() >= self.config.choices.contexts_most {
+        } else if self.scans.len() >= self.choices.contexts_most {
             NotSent::Full
         } else {
             let text = wire::scan_result(&context_id, scan);
@@ -239,32 +222,12 @@ impl Scanner {
     }
 
     fn written(&mut self, now: Timestamp, context_id: ContextId) {
-        self.scans.insert(context_id, Awaits::Ack { until: now.after(self.config.choices.ack_within) });
+        self.scans.insert(context_id, Awaits::Ack { until: now.after(self.choices.ack_within) });
     }
 
     fn settle(&mut self, context_id: ContextId, result: Result<ScanStatus, Failure>, out: &mut Out) {
         if self.scans.remove(&context_id).is_some() {
             out.push(Output::Event(ScannerEvent::Settled { context_id, result }));
-        }
-    }
-
-    /// Settles what was never answered, and has the last word when the link has ended.
-    fn tidy(&mut self, now: Timestamp, out: &mut Out) {
-        let overdue = |awaits: &Awaits| matches!(awaits, Awaits::Ack { until } if now >= *until);
-        let ids: Vec<_> = self.scans.iter().filter(|(_, awaits)| overdue(awaits)).map(|(id, _)| id.clone()).collect();
-        for context_id in ids {
-            self.settle(context_id, Err(Failure::NoAnswer), out);
-        }
-        if let Some(ended) = self.link.ended().cloned() {
-            for (context_id, awaits) in std::mem::take(&mut self.scans) {
-                let failure = match awaits {
-                    Awaits::Login => NotSent::Closed.into(),
-                    Awaits::Ack { .. } => Failure::Closed,
-                };
-                out.push(Output::Event(ScannerEvent::Settled { context_id, result: Err(failure) }));
-            }
-            self.over = true;
-            out.push(Output::Event(ScannerEvent::State(State::Closed(ended))));
         }
     }
 }
@@ -273,47 +236,100 @@ fn unknown(kind: &str, frame: &str, out: &mut Out) {
     out.push(Output::Event(ScannerEvent::Unknown { kind: kind.to_owned(), frame: frame.to_owned() }));
 }
 
-impl Machine for Scanner {
+impl Side for Scanner {
     type Command = ScannerCommand;
     type Event = ScannerEvent;
+    type Waiting = ContextId;
 
-    fn handle(&mut self, now: Timestamp, input: Input<'_, ScannerCommand>, out: &mut Out) {
-        if self.over {
-            if let Input::Command(ScannerCommand::Scan { context_id, .. }) = input {
-                let result = Err(NotSent::Closed.into());
-                out.push(Output::Event(ScannerEvent::Settled { context_id, result }));
-            }
-            return;
-        }
-        // What has waited too long must not be flushed by a login that arrives in the same instant.
+    fn link(&self) -> &Link<ContextId> {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link<ContextId> {
+        &mut self.link
+    }
+
+    fn expire(&mut self, now: Timestamp, out: &mut Out) {
         for context_id in self.link.expire(now) {
             self.settle(context_id, Err(NotSent::Expired.into()), out);
         }
-        match input {
-            Input::Opened => {
-                let login = wire::scanner_login(&self.config.device_id, &self.config.device_key);
-                self.link.opened(now, login, out);
-            }
-            Input::Text(text) => self.text(now, text, out),
-            Input::Lost(lost) => self.link.lost(now, lost, out),
-            Input::Wake => self.link.wake(now, out),
-            Input::Command(ScannerCommand::Scan { context_id, scan, send_by }) => {
-                self.scan(now, context_id, &scan, send_by, out);
-            }
-            Input::Close => self.link.end(now, Ended::Finished, out),
+        let overdue = |awaits: &Awaits| matches!(awaits, Awaits::Ack { until } if now >= *until);
+        let overdue: Vec<ContextId> =
+            self.scans.iter().filter(|(_, awaits)| overdue(awaits)).map(|(id, _)| id.clone()).collect();
+        for context_id in overdue {
+            self.settle(context_id, Err(Failure::NoAnswer), out);
         }
-        self.tidy(now, out);
     }
 
-    fn deadline(&self) -> Option<Timestamp> {
+    fn logged_in(&mut self, now: Timestamp, written: Vec<ContextId>, _: &mut Out) {
+        for context_id in written {
+            self.written(now, context_id);
+        }
+    }
+
+    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
+        let Ok(incoming) = Incoming::parse(text) else {
+            self.malformed += 1;
+            out.push(Output::Event(ScannerEvent::Malformed { count: self.malformed }));
+            return;
+        };
+        match incoming {
+            Incoming::Authenticated => {
+                let written = self.link.authenticated(now, out);
+                self.logged_in(now, written, out);
+            }
+            Incoming::LoginRefused(problem) => {
+                if self.link.is_logging_in() {
+                    self.link.end(now, Ended::Refused(problem), out);
+                }
+            }
+            Incoming::Pong => {}
+            Incoming::ContextOpen(context) => out.push(Output::Event(ScannerEvent::Opened(*context))),
+            Incoming::ContextClosed(context_id, reason) => {
+                out.push(Output::Event(ScannerEvent::Closed { context_id, reason }));
+            }
+            Incoming::ScanAck(context_id, status) => {
+                if self.is_written(&context_id) {
+                    self.settle(context_id, Ok(status), out);
+                }
+            }
+            Incoming::Error(context_id, problem) => self.problem(now, context_id, problem, out),
+            Incoming::Outcome(..) => unknown("auth_result", text, out),
+            Incoming::Expired(_) => unknown("context_expired", text, out),
+            Incoming::Unknown(kind) => unknown(&kind, text, out),
+        }
+    }
+
+    fn command(&mut self, now: Timestamp, command: ScannerCommand, out: &mut Out) {
+        match command {
+            ScannerCommand::Scan { context_id, scan, send_by } => self.scan(now, context_id, &scan, send_by, out),
+        }
+    }
+
+    fn refuse(&mut self, command: ScannerCommand, out: &mut Out) {
+        match command {
+            ScannerCommand::Scan { context_id, .. } => {
+                let result = Err(NotSent::Closed.into());
+                out.push(Output::Event(ScannerEvent::Settled { context_id, result }));
+            }
+        }
+    }
+
+    fn abandon(&mut self, out: &mut Out) {
+        for (context_id, awaits) in std::mem::take(&mut self.scans) {
+            let failure = match awaits {
+                Awaits::Login => NotSent::Closed.into(),
+                Awaits::Ack { .. } => Failure::Closed,
+            };
+            out.push(Output::Event(ScannerEvent::Settled { context_id, result: Err(failure) }));
+        }
+    }
+
+    fn due(&self) -> Option<Timestamp> {
         let scans = self.scans.values().filter_map(|awaits| match awaits {
             Awaits::Ack { until } => Some(*until),
             Awaits::Login => None,
         });
-        scans.chain(self.link.deadline()).min().filter(|_| !self.over)
-    }
-
-    fn is_over(&self) -> bool {
-        self.over
+        scans.min()
     }
 }

@@ -12,8 +12,11 @@ use super::codes::{self, Asked};
 use super::types::{AuthResult, ContextId, Failure, Requirements};
 use super::wire::{self, Incoming};
 use crate::link::{Change, Ended, Link, Lost, NotSent, Preset, Sent, State};
-use crate::machine::{Input, Machine, Output};
+use crate::login::{Login, Meaning};
+use crate::machine::{Output, Text};
 use crate::problem::Problem;
+use crate::shell::Endpoint;
+use crate::side::Side;
 
 /// Who a vendor is, and how it behaves.
 #[derive(Clone, Debug)]
@@ -127,17 +130,18 @@ type Out = Vec<Output<VendorEvent>>;
 /// ```
 #[derive(Debug)]
 pub struct Vendor {
-    config: VendorConfig,
+    choices: Choices,
     link: Link<Queued>,
     contexts: BTreeMap<ContextId, Awaits>,
     malformed: u64,
-    over: bool,
 }
 
 /// What a waiting message belongs to.
 #[derive(Debug, PartialEq, Eq)]
-enum Queued {
+pub enum Queued {
+    /// To a context that is to be opened.
     Create(ContextId),
+    /// To one that is to be taken back.
     Cancel,
 }
 
@@ -158,67 +162,41 @@ impl VendorConfig {
     }
 }
 
+impl Login for VendorConfig {
+    const PING: &'static str = wire::PING;
+
+    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
+        endpoint
+    }
+
+    fn frame(&self) -> Option<Text> {
+        Some(wire::vendor_login(&self.vendor_id, &self.api_key))
+    }
+
+    fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    fn preset_mut(&mut self) -> &mut Preset {
+        &mut self.preset
+    }
+
+    fn meaning(frame: &str, is_logging_in: bool) -> Meaning {
+        codes::meaning(frame, is_logging_in)
+    }
+}
+
 impl Vendor {
     /// A vendor that wants to connect at once. The seed spreads its reconnects; use another for every process.
     #[must_use]
     pub fn new(config: VendorConfig, seed: u64, now: Timestamp) -> Self {
-        let link = Link::new(config.preset.clone(), wire::PING, seed, now);
-        Self { config, link, contexts: BTreeMap::new(), malformed: 0, over: false }
-    }
-
-    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
-        if !self.link.hears() {
-            return;
-        }
-        self.link.heard();
-        let Ok(incoming) = Incoming::parse(text) else {
-            self.malformed += 1;
-            out.push(Output::Event(VendorEvent::Malformed { count: self.malformed }));
-            return;
-        };
-        match incoming {
-            Incoming::Authenticated => {
-                for queued in self.link.authenticated(now, out) {
-                    match queued {
-                        Queued::Create(context_id) => self.written(now, context_id),
-                        Queued::Cancel => {}
-                    }
-                }
-            }
-            Incoming::LoginRefused(problem) => {
-                if self.link.is_logging_in() {
-                    self.link.end(now, Ended::Refused(problem), out);
-                }
-            }
-            Incoming::Pong => {}
-            Incoming::Outcome(context_id, result) => {
-                if self.asked(&context_id).is_some() {
-                    self.settle(context_id, Ok(result), out);
-                } else {
-                    out.push(Output::Event(VendorEvent::Unclaimed { context_id, result }));
-                }
-            }
-            Incoming::Expired(context_id) => {
-                if self.asked(&context_id).is_some() {
-                    self.settle(context_id, Err(Failure::Expired), out);
-                }
-            }
-            Incoming::Error(context_id, problem) => self.problem(now, context_id, problem, out),
-            Incoming::ContextOpen(_) => unknown("context_open", text, out),
-            Incoming::ContextClosed(..) => unknown("context_closed", text, out),
-            Incoming::ScanAck(..) => unknown("scan_ack", text, out),
-            Incoming::Unknown(kind) => unknown(&kind, text, out),
-        }
+        Self { link: Link::new(&config, seed, now), choices: config.choices, contexts: BTreeMap::new(), malformed: 0 }
     }
 
     fn problem(&mut self, now: Timestamp, context_id: Option<ContextId>, problem: Problem, out: &mut Out) {
-        if let Some(stay_away) = problem.retry_after {
-            self.link.hint(now, stay_away);
-        }
-        if context_id.is_none()
-            && let Some(ended) = codes::ends_connection(&self.link, &problem)
-        {
-            return self.link.end(now, ended, out);
+        let meaning = codes::about_connection(context_id.as_ref(), &problem, self.link.is_logging_in());
+        if self.link.obey(now, meaning, out) {
+            return;
         }
         let asked = context_id.as_ref().and_then(|context_id| self.asked(context_id));
         match (context_id, asked) {
@@ -254,7 +232,7 @@ impl Vendor {
             }));
             return;
         }
-        if self.contexts.len() >= self.config.choices.contexts_most {
+        if self.contexts.len() >= self.choices.contexts_most {
             out.push(failed(context_id, NotSent::Full));
             return;
         }
@@ -293,7 +271,7 @@ impl Vendor {
     }
 
     fn written(&mut self, now: Timestamp, context_id: ContextId) {
-        let Choices { context_life, context_slack, .. } = self.config.choices;
+        let Choices { context_life, context_slack, .. } = self.choices;
         let until = now.after(context_life).after(context_slack);
         self.contexts.insert(context_id, Awaits::Outcome { until, asked: Asked::Create });
     }
@@ -303,8 +281,25 @@ impl Vendor {
             out.push(Output::Event(VendorEvent::Settled { context_id, result }));
         }
     }
+}
 
-    /// Settles what waited too long for a login.
+fn unknown(kind: &str, frame: &str, out: &mut Out) {
+    out.push(Output::Event(VendorEvent::Unknown { kind: kind.to_owned(), frame: frame.to_owned() }));
+}
+
+impl Side for Vendor {
+    type Command = VendorCommand;
+    type Event = VendorEvent;
+    type Waiting = Queued;
+
+    fn link(&self) -> &Link<Queued> {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link<Queued> {
+        &mut self.link
+    }
+
     fn expire(&mut self, now: Timestamp, out: &mut Out) {
         for queued in self.link.expire(now) {
             match queued {
@@ -312,76 +307,94 @@ impl Vendor {
                 Queued::Cancel => {}
             }
         }
-    }
-
-    /// Settles what was never answered, and has the last word when the link has ended.
-    fn tidy(&mut self, now: Timestamp, out: &mut Out) {
-        for context_id in self.overdue(now) {
+        let overdue = |awaits: &Awaits| matches!(awaits, Awaits::Outcome { until, .. } if now >= *until);
+        let overdue: Vec<ContextId> =
+            self.contexts.iter().filter(|(_, awaits)| overdue(awaits)).map(|(id, _)| id.clone()).collect();
+        for context_id in overdue {
             self.settle(context_id, Err(Failure::NoAnswer), out);
         }
-        if let Some(ended) = self.link.ended().cloned() {
-            for (context_id, awaits) in std::mem::take(&mut self.contexts) {
-                let failure = match awaits {
-                    Awaits::Login => NotSent::Closed.into(),
-                    Awaits::Outcome { .. } => Failure::Closed,
-                };
-                out.push(Output::Event(VendorEvent::Settled { context_id, result: Err(failure) }));
+    }
+
+    fn logged_in(&mut self, now: Timestamp, written: Vec<Queued>, _: &mut Out) {
+        for queued in written {
+            match queued {
+                Queued::Create(context_id) => self.written(now, context_id),
+                Queued::Cancel => {}
             }
-            self.over = true;
-            out.push(Output::Event(VendorEvent::State(State::Closed(ended))));
         }
     }
 
-    fn overdue(&self, now: Timestamp) -> Vec<ContextId> {
-        let overdue = |awaits: &Awaits| matches!(awaits, Awaits::Outcome { until, .. } if now >= *until);
-        self.contexts.iter().filter(|(_, awaits)| overdue(awaits)).map(|(id, _)| id.clone()).collect()
+    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
+        let Ok(incoming) = Incoming::parse(text) else {
+            self.malformed += 1;
+            out.push(Output::Event(VendorEvent::Malformed { count: self.malformed }));
+            return;
+        };
+        match incoming {
+            Incoming::Authenticated => {
+                let written = self.link.authenticated(now, out);
+                self.logged_in(now, written, out);
+            }
+            Incoming::LoginRefused(problem) => {
+                if self.link.is_logging_in() {
+                    self.link.end(now, Ended::Refused(problem), out);
+                }
+            }
+            Incoming::Pong => {}
+            Incoming::Outcome(context_id, result) => {
+                if self.asked(&context_id).is_some() {
+                    self.settle(context_id, Ok(result), out);
+                } else {
+                    out.push(Output::Event(VendorEvent::Unclaimed { context_id, result }));
+                }
+            }
+            Incoming::Expired(context_id) => {
+                if self.asked(&context_id).is_some() {
+                    self.settle(context_id, Err(Failure::Expired), out);
+                }
+            }
+            Incoming::Error(context_id, problem) => self.problem(now, context_id, problem, out),
+            Incoming::ContextOpen(_) => unknown("context_open", text, out),
+            Incoming::ContextClosed(..) => unknown("context_closed", text, out),
+            Incoming::ScanAck(..) => unknown("scan_ack", text, out),
+            Incoming::Unknown(kind) => unknown(&kind, text, out),
+        }
     }
-}
 
-fn unknown(kind: &str, frame: &str, out: &mut Out) {
-    out.push(Output::Event(VendorEvent::Unknown { kind: kind.to_owned(), frame: frame.to_owned() }));
-}
+    fn command(&mut self, now: Timestamp, command: VendorCommand, out: &mut Out) {
+        match command {
+            VendorCommand::Create { context_id, requirements, send_by } => {
+                self.create(now, context_id, &requirements, send_by, out);
+            }
+            VendorCommand::Cancel { context_id } => self.cancel(now, context_id, out),
+        }
+    }
 
-impl Machine for Vendor {
-    type Command = VendorCommand;
-    type Event = VendorEvent;
-
-    fn handle(&mut self, now: Timestamp, input: Input<'_, VendorCommand>, out: &mut Out) {
-        if self.over {
-            if let Input::Command(VendorCommand::Create { context_id, .. }) = input {
+    fn refuse(&mut self, command: VendorCommand, out: &mut Out) {
+        match command {
+            VendorCommand::Create { context_id, .. } => {
                 let result = Err(NotSent::Closed.into());
                 out.push(Output::Event(VendorEvent::Settled { context_id, result }));
             }
-            return;
+            VendorCommand::Cancel { .. } => {}
         }
-        // What has waited too long must not be flushed by a login that arrives in the same instant.
-        self.expire(now, out);
-        match input {
-            Input::Opened => {
-                let login = wire::vendor_login(&self.config.vendor_id, &self.config.api_key);
-                self.link.opened(now, login, out);
-            }
-            Input::Text(text) => self.text(now, text, out),
-            Input::Lost(lost) => self.link.lost(now, lost, out),
-            Input::Wake => self.link.wake(now, out),
-            Input::Command(VendorCommand::Create { context_id, requirements, send_by }) => {
-                self.create(now, context_id, &requirements, send_by, out);
-            }
-            Input::Command(VendorCommand::Cancel { context_id }) => self.cancel(now, context_id, out),
-            Input::Close => self.link.end(now, Ended::Finished, out),
-        }
-        self.tidy(now, out);
     }
 
-    fn deadline(&self) -> Option<Timestamp> {
+    fn abandon(&mut self, out: &mut Out) {
+        for (context_id, awaits) in std::mem::take(&mut self.contexts) {
+            let failure = match awaits {
+                Awaits::Login => NotSent::Closed.into(),
+                Awaits::Outcome { .. } => Failure::Closed,
+            };
+            out.push(Output::Event(VendorEvent::Settled { context_id, result: Err(failure) }));
+        }
+    }
+
+    fn due(&self) -> Option<Timestamp> {
         let contexts = self.contexts.values().filter_map(|awaits| match awaits {
             Awaits::Outcome { until, .. } => Some(*until),
             Awaits::Login => None,
         });
-        contexts.chain(self.link.deadline()).min().filter(|_| !self.over)
-    }
-
-    fn is_over(&self) -> bool {
-        self.over
+        contexts.min()
     }
 }

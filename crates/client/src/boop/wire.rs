@@ -137,11 +137,6 @@ pub(super) enum Incoming {
     Unknown(String),
 }
 
-/// Whether a frame is the answer to a ping.
-pub(super) fn is_pong(frame: &str) -> bool {
-    Incoming::parse(frame) == Ok(Incoming::Pong)
-}
-
 /// A frame that is not JSON, has no type, or lacks what its type needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;

@@ -9,8 +9,8 @@
 //!
 //! Where the upgrade is the login, Dialing leads to LoggedIn at once.
 //!
-//! What a login, a ping or an answer looks like is the dialect's affair; it also has the last word: a link that
-//! has [ended](Link::ended) does not announce it, so that its owner can settle what is open first.
+//! What an answer looks like is the dialect's affair; it also has the last word: a link that has ended does not announce
+//! it, so that its owner can settle what is open [first](Link::over).
 
 mod backoff;
 mod preset;
@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use model::{CloseCode, Timestamp};
 
+use crate::login::{Login, Meaning};
 use crate::machine::{Output, Text};
 use crate::problem::Problem;
 use backoff::Backoff;
@@ -30,8 +31,10 @@ pub use state::{Ended, Lost, State};
 
 /// What a link tells its owner's application.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
+    /// How far the connection has come.
     State(State),
+    /// An attempt failed, or the connection was lost.
     Lost(Lost),
 }
 
@@ -77,9 +80,12 @@ pub enum NotSent {
 
 /// The machine. `K` names what a queued message belongs to.
 #[derive(Debug)]
-pub(crate) struct Link<K> {
+pub struct Link<K> {
     preset: Preset,
+    login: Option<Text>,
     ping: &'static str,
+    /// Pings of this session without a pong.
+    unanswered: u32,
     phase: Phase,
     queue: Queue<K>,
     backoff: Backoff,
@@ -94,6 +100,7 @@ enum Phase {
     LoggedIn { since: Timestamp, beat: Beat },
     Closing { until: Timestamp, ended: Ended },
     Ended(Ended),
+    Over,
 }
 
 #[derive(Debug)]
@@ -103,9 +110,17 @@ enum Beat {
 }
 
 impl<K: PartialEq> Link<K> {
-    /// A link that wants to be woken at once. `ping` is the frame of its heartbeat.
-    pub(crate) fn new(preset: Preset, ping: &'static str, seed: u64, now: Timestamp) -> Self {
-        Self { preset, ping, phase: Phase::New { at: now }, queue: Queue::new(), backoff: Backoff::new(seed) }
+    /// A link that wants to be woken at once.
+    pub(crate) fn new<L: Login>(login: &L, seed: u64, now: Timestamp) -> Self {
+        Self {
+            preset: login.preset().clone(),
+            login: login.frame(),
+            ping: L::PING,
+            unanswered: 0,
+            phase: Phase::New { at: now },
+            queue: Queue::new(),
+            backoff: Backoff::new(seed),
+        }
     }
 
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
@@ -117,22 +132,21 @@ impl<K: PartialEq> Link<K> {
             | Phase::Closing { until, .. }
             | Phase::LoggedIn { beat: Beat::Resting { ping_at: until }, .. }
             | Phase::LoggedIn { beat: Beat::Pinged { answer_by: until, .. }, .. } => *until,
-            Phase::Ended(_) => return None,
+            Phase::Ended(_) | Phase::Over => return None,
         };
         Some(self.queue.deadline().map_or(phase, |queue| queue.min(phase)))
     }
 
-    /// Why it ended, once it has.
-    pub(crate) fn ended(&self) -> Option<&Ended> {
-        match &self.phase {
-            Phase::Ended(ended) => Some(ended),
-            Phase::New { .. }
-            | Phase::Pausing { .. }
-            | Phase::Dialing { .. }
-            | Phase::LoggingIn { .. }
-            | Phase::LoggedIn { .. }
-            | Phase::Closing { .. } => None,
-        }
+    /// Why it ended, once it has; told once. Then it is over.
+    pub(crate) fn over(&mut self) -> Option<Ended> {
+        let Phase::Ended(ended) = &self.phase else { return None };
+        let ended = ended.clone();
+        self.phase = Phase::Over;
+        Some(ended)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
     }
 
     pub(crate) fn is_logging_in(&self) -> bool {
@@ -143,14 +157,9 @@ impl<K: PartialEq> Link<K> {
         matches!(self.phase, Phase::LoggedIn { .. })
     }
 
-    /// Whether frames that arrive are still ours to read.
-    pub(crate) fn hears(&self) -> bool {
-        matches!(self.phase, Phase::LoggingIn { .. } | Phase::LoggedIn { .. } | Phase::Closing { .. })
-    }
-
     /// Whether what is sent goes out, now or after a login.
     pub(crate) fn accepts(&self) -> bool {
-        !matches!(self.phase, Phase::Closing { .. } | Phase::Ended(_))
+        !matches!(self.phase, Phase::Closing { .. } | Phase::Ended(_) | Phase::Over)
     }
 
     pub(crate) fn preset(&self) -> &Preset {
@@ -174,6 +183,7 @@ impl<K: PartialEq> Link<K> {
                         answer_by: now.after(self.preset.answer_within),
                         ping_at: now.after(self.preset.ping_every),
                     };
+                    self.unanswered = self.unanswered.saturating_add(1);
                     out.push(Output::Send(Text::new(self.ping)));
                 }
                 Beat::Pinged { answer_by, .. } if now >= *answer_by => self.cut(now, Lost::PingTimeout, out),
@@ -187,7 +197,8 @@ impl<K: PartialEq> Link<K> {
             | Phase::Dialing { .. }
             | Phase::LoggingIn { .. }
             | Phase::Closing { .. }
-            | Phase::Ended(_) => {}
+            | Phase::Ended(_)
+            | Phase::Over => {}
         }
     }
 
@@ -201,18 +212,17 @@ impl<K: PartialEq> Link<K> {
         std::iter::from_fn(|| self.queue.pop()).map(|(key, _)| key).collect()
     }
 
-    /// The connection is open; `login` is the first thing said on it.
-    pub(crate) fn opened<E: From<Change>>(&mut self, now: Timestamp, login: Text, out: &mut Vec<Output<E>>) {
-        if matches!(self.phase, Phase::Dialing { .. }) {
-            self.phase = Phase::LoggingIn { until: now.after(self.preset.login_within) };
-            out.push(Output::Event(Change::State(State::Open).into()));
-            out.push(Output::Send(login));
+    /// The connection is open. The login is the first thing said on it; where the upgrade was the login, what waited goes
+    /// out. Gives what that belonged to, in order.
+    pub(crate) fn opened<E: From<Change>>(&mut self, now: Timestamp, out: &mut Vec<Output<E>>) -> Vec<K> {
+        if !matches!(self.phase, Phase::Dialing { .. }) {
+            return Vec::new();
         }
-    }
-
-    /// The connection is open, and the upgrade was the login: what waited goes out. Gives what it belonged to, in order.
-    pub(crate) fn admitted<E: From<Change>>(&mut self, now: Timestamp, out: &mut Vec<Output<E>>) -> Vec<K> {
-        if matches!(self.phase, Phase::Dialing { .. }) { self.log_in(now, out) } else { Vec::new() }
+        let Some(login) = self.login.clone() else { return self.log_in(now, out) };
+        self.phase = Phase::LoggingIn { until: now.after(self.preset.login_within) };
+        out.push(Output::Event(Change::State(State::Open).into()));
+        out.push(Output::Send(login));
+        Vec::new()
     }
 
     /// The server accepted the login: what waited goes out. Gives what it belonged to, in order.
@@ -221,6 +231,7 @@ impl<K: PartialEq> Link<K> {
     }
 
     fn log_in<E: From<Change>>(&mut self, now: Timestamp, out: &mut Vec<Output<E>>) -> Vec<K> {
+        self.unanswered = 0;
         let beat = Beat::Resting { ping_at: now.after(self.preset.ping_every) };
         self.phase = Phase::LoggedIn { since: now, beat };
         out.push(Output::Event(Change::State(State::Authenticated).into()));
@@ -232,13 +243,37 @@ impl<K: PartialEq> Link<K> {
         written
     }
 
-    /// A frame came: the server lives. After a ping, anything counts as its answer.
-    pub(crate) fn heard(&mut self) {
+    /// A frame came: the server lives. After a ping, anything counts as its answer. Gives whether the frame is still ours
+    /// to read.
+    pub(crate) fn heard(&mut self) -> bool {
         if let Phase::LoggedIn { beat, .. } = &mut self.phase
             && let Beat::Pinged { ping_at, .. } = *beat
         {
             *beat = Beat::Resting { ping_at };
         }
+        matches!(self.phase, Phase::LoggingIn { .. } | Phase::LoggedIn { .. } | Phase::Closing { .. })
+    }
+
+    /// A pong came. Gives whether a ping of this link's own asked for it.
+    pub(crate) fn ponged(&mut self) -> bool {
+        let is_asked_for = self.unanswered > 0;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        is_asked_for
+    }
+
+    /// Does what a frame means for the connection, but for a login, which has words that wait. Gives whether it ends.
+    pub(crate) fn obey<E: From<Change>>(&mut self, now: Timestamp, meaning: Meaning, out: &mut Vec<Output<E>>) -> bool {
+        let ended = match meaning {
+            Meaning::Refused(problem) => Ended::Refused(problem),
+            Meaning::Ends(ended) => ended,
+            Meaning::StayAway(time) => {
+                self.hint(now, time);
+                return false;
+            }
+            Meaning::LoggedIn | Meaning::Pong | Meaning::Nothing => return false,
+        };
+        self.end(now, ended, out);
+        true
     }
 
     /// The server asked to be left alone for so long once this connection is over.
@@ -271,7 +306,7 @@ impl<K: PartialEq> Link<K> {
                 let room = self.queue.push(key, text, until, self.preset.queue_messages);
                 if room { Ok(Sent::Queued) } else { Err(NotSent::Full) }
             }
-            Phase::Closing { .. } | Phase::Ended(_) => Err(NotSent::Closed),
+            Phase::Closing { .. } | Phase::Ended(_) | Phase::Over => Err(NotSent::Closed),
         }
     }
 
@@ -283,7 +318,7 @@ impl<K: PartialEq> Link<K> {
     /// The attempt failed, or the connection is gone.
     pub(crate) fn lost<E: From<Change>>(&mut self, now: Timestamp, lost: Lost, out: &mut Vec<Output<E>>) {
         match &self.phase {
-            Phase::New { .. } | Phase::Pausing { .. } | Phase::Ended(_) => return,
+            Phase::New { .. } | Phase::Pausing { .. } | Phase::Ended(_) | Phase::Over => return,
             Phase::Closing { ended, .. } => {
                 self.phase = Phase::Ended(ended.clone());
                 return;
@@ -329,7 +364,7 @@ impl<K: PartialEq> Link<K> {
                 self.phase = Phase::Ended(ended);
             }
             Phase::New { .. } | Phase::Pausing { .. } => self.phase = Phase::Ended(ended),
-            Phase::Closing { .. } | Phase::Ended(_) => {}
+            Phase::Closing { .. } | Phase::Ended(_) | Phase::Over => {}
         }
     }
 

@@ -1,6 +1,8 @@
 //! The words in which a gateway refuses, and what they mean for a payment and for the connection.
 
+use super::wire::Incoming;
 use crate::link::Ended;
+use crate::login::Meaning;
 use crate::problem::Problem;
 
 /// A message or a request that cannot be right.
@@ -27,15 +29,24 @@ const KEY_REVOKED: &str = "KEY_REVOKED";
 /// The gateway, or a part of it, starts again: come back.
 const COME_BACK: [&str; 2] = ["SERVER_SHUTDOWN", "SERVER_RESTART"];
 
+/// What a frame means for the connection.
+pub(super) fn meaning(frame: &str) -> Meaning {
+    match Incoming::parse(frame) {
+        Ok(Incoming::Pong) => Meaning::Pong,
+        Ok(Incoming::ForceDisconnect { reason, problem }) => about_connection(&reason, &problem),
+        Ok(_) | Err(_) => Meaning::Nothing,
+    }
+}
+
 /// Whether a `forceDisconnect` means that there is no point in coming back. The vendor's own reasons are not known: a
 /// connection that is told to go without a reason to come back was displaced.
-pub(super) fn ends_connection(reason: &str, problem: &Problem) -> Option<Ended> {
+pub(super) fn about_connection(reason: &str, problem: &Problem) -> Meaning {
     if COME_BACK.contains(&reason) {
-        None
+        Meaning::Nothing
     } else if reason == KEY_REVOKED {
-        Some(Ended::Refused(problem.clone()))
+        Meaning::Ends(Ended::Refused(problem.clone()))
     } else {
-        Some(Ended::Displaced)
+        Meaning::Ends(Ended::Displaced)
     }
 }
 

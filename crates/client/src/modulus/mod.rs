@@ -26,7 +26,6 @@
 //! | `signing.rs` | the signature of an HTTP call |
 //! | `pursuit.rs` | a payment over HTTP, until its outcome is known: pure |
 //! | `http.rs` | signed HTTP calls |
-//! | `lines.rs` | login and heartbeat only, for whoever writes the messages by hand |
 //! | `client.rs` | what an application holds of a machine at work |
 //!
 //! | quirk | what is done about it |
@@ -43,7 +42,6 @@ mod choices;
 mod client;
 pub mod codes;
 mod http;
-mod lines;
 mod performer;
 mod pursuit;
 mod requester;
@@ -54,7 +52,6 @@ mod wire;
 pub use choices::Choices;
 pub use client::{Offers, PosClient, TerminalClient};
 pub use http::{HttpClient, HttpConfig, HttpFailure};
-pub use lines::{Lines, LinesConfig};
 pub use performer::{Terminal, TerminalCommand, TerminalConfig, TerminalEvent};
 pub use requester::{Pos, PosCommand, PosConfig, PosEvent};
 pub use signing::{Signed, sign};

@@ -5,7 +5,8 @@
 //! word comes, and is never replaced by another one unless the gateway rejects it.
 //!
 //! After a lost connection the gateway asks what became of a payment. The machine answers by itself for those it knows;
-//! for one it does not know, the application must say, for only it knows whether the time before this process counts.
+//! for one it does not know, the application must say, for only it knows whether the time before this process counts. It
+//! need not wait to be asked: a result from a record of its own is said like any other.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +18,12 @@ use super::choices::{self, Choices};
 use super::codes;
 use super::types::{Ack, Offer, Report, Status, TransactionId};
 use super::wire::{self, Complaint, Incoming};
-use crate::link::{Change, Ended, Link, Lost, Preset, State};
-use crate::machine::{Input, Machine, Output, Text};
+use crate::link::{Change, Link, Lost, Preset, State};
+use crate::login::{Login, Meaning};
+use crate::machine::{Output, Text};
 use crate::problem::Problem;
 use crate::shell::Endpoint;
+use crate::side::Side;
 
 /// Which terminal it is, and how it behaves.
 #[derive(Clone, Debug)]
@@ -42,13 +45,9 @@ pub struct TerminalConfig {
 /// What an application wants of a terminal's connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TerminalCommand {
-    /// Say what became of a payment. The first word about each counts, unless the gateway rejects it.
-    Answer {
-        /// Which one.
-        transaction_id: TransactionId,
-        /// What became of it.
-        report: Box<Report>,
-    },
+    /// Say what became of a payment: one that was offered or asked about, or one of before this process. The first word
+    /// about each counts, unless the gateway rejects it.
+    Answer(Box<Report>),
     /// Say that a payment was certainly not begun: it will be offered again.
     NotBegun {
         /// Which one.
@@ -151,28 +150,25 @@ type Out = Vec<Output<TerminalEvent>>;
 /// let Some(Output::Event(TerminalEvent::Offered(offer))) = out.pop() else { panic!("a payment") };
 ///
 /// let report = Report::approved(&offer, "77Q2LM", Wall::from_millis(2_000));
-/// let answer = TerminalCommand::Answer { transaction_id: offer.transaction_id, report: Box::new(report) };
-/// terminal.handle(now, Input::Command(answer), &mut out);
+/// terminal.handle(now, Input::Command(TerminalCommand::Answer(Box::new(report))), &mut out);
 /// let Some(Output::Send(frame)) = out.last() else { panic!("its result") };
 /// assert!(frame.reveal().starts_with(r#"{"action":"paymentResponse","transactionId":"K-118","#));
 /// ```
 #[derive(Debug)]
 pub struct Terminal {
-    config: TerminalConfig,
+    choices: Choices,
     link: Link<()>,
     known: BTreeMap<TransactionId, Known>,
     voids: BTreeMap<TransactionId, Void>,
     /// Counts what is known, so that the oldest is forgotten first.
     turn: u64,
     malformed: u64,
-    over: bool,
 }
 
 /// A payment this terminal knows.
 #[derive(Debug)]
 struct Known {
     turn: u64,
-    offer: Offer,
     stage: Stage,
     /// Words that are still to come on this connection about its being on the screen: they are none about its result.
     pendings: u32,
@@ -186,8 +182,8 @@ enum Stage {
     Asked,
     /// It ended elsewhere while it was on the screen.
     Closed,
-    /// Its result waits for the gateway's word, and is said again at that time.
-    Said { report: Text, again_at: Option<Timestamp> },
+    /// Its result waits for the gateway's word. It is said at the next login, or again at that time.
+    Said { report: Text, again_at: Timestamp },
     /// The gateway has its result.
     Acknowledged { report: Text },
 }
@@ -212,10 +208,12 @@ impl TerminalConfig {
             choices: Choices::default(),
         }
     }
+}
 
-    /// The server's address with what is said while connecting.
-    #[must_use]
-    pub fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
+impl Login for TerminalConfig {
+    const PING: &'static str = wire::PING;
+
+    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
         let headers = [
             ("x-group-id", self.group_id.clone()),
             ("x-device-id", self.device_id.clone()),
@@ -227,14 +225,31 @@ impl TerminalConfig {
             None => endpoint,
         })
     }
+
+    fn frame(&self) -> Option<Text> {
+        None
+    }
+
+    fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    fn preset_mut(&mut self) -> &mut Preset {
+        &mut self.preset
+    }
+
+    fn meaning(frame: &str, _: bool) -> Meaning {
+        codes::meaning(frame)
+    }
 }
 
 impl Terminal {
     /// A terminal that wants to connect at once. The seed spreads its reconnects; use another for every device.
     #[must_use]
     pub fn new(config: TerminalConfig, seed: u64, now: Timestamp) -> Self {
-        let link = Link::new(config.preset.clone(), wire::PING, seed, now);
-        Self { config, link, known: BTreeMap::new(), voids: BTreeMap::new(), turn: 0, malformed: 0, over: false }
+        let link = Link::new(&config, seed, now);
+        let (known, voids) = (BTreeMap::new(), BTreeMap::new());
+        Self { choices: config.choices, link, known, voids, turn: 0, malformed: 0 }
     }
 
     /// Whether results go out at once.
@@ -243,70 +258,18 @@ impl Terminal {
         self.link.is_logged_in()
     }
 
-    /// The upgrade was the login: results without a word about them are said again, the oldest first.
-    fn opened(&mut self, now: Timestamp, out: &mut Out) {
-        self.link.admitted(now, out);
-        if !self.link.is_logged_in() {
-            return;
-        }
-        let again = now.after(self.config.choices.ack_within);
-        let mut said: Vec<&mut Known> = self.known.values_mut().collect();
-        said.sort_by_key(|known| known.turn);
-        for known in said {
-            known.pendings = 0;
-            if let Stage::Said { report, again_at } = &mut known.stage {
-                out.push(Output::Send(report.clone()));
-                *again_at = Some(again);
-            }
-        }
-    }
-
-    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
-        if !self.link.hears() {
-            return;
-        }
-        self.link.heard();
-        let Ok(incoming) = Incoming::parse(text) else {
-            self.malformed += 1;
-            out.push(Output::Event(TerminalEvent::Malformed { count: self.malformed }));
-            return;
-        };
-        match incoming {
-            Incoming::Pong => {}
-            Incoming::Offer(offer) => self.offered(now, *offer, Stage::OnScreen, out),
-            Incoming::Inquiry(offer) => self.offered(now, *offer, Stage::Asked, out),
-            Incoming::Void { transaction_id, reason } => self.void(transaction_id, reason, out),
-            Incoming::Ack { transaction_id, ack, message } => self.acknowledged(transaction_id, ack, message, out),
-            Incoming::Closed { transaction_id, status } => {
-                if let Some(Known { stage: stage @ (Stage::OnScreen | Stage::Asked), .. }) =
-                    self.known.get_mut(&transaction_id)
-                {
-                    *stage = Stage::Closed;
-                }
-                out.push(Output::Event(TerminalEvent::Closed { transaction_id, status }));
-            }
-            Incoming::ForceDisconnect { reason, problem } => {
-                let ended = codes::ends_connection(&reason, &problem);
-                out.push(Output::Event(TerminalEvent::Problem { transaction_id: None, problem }));
-                if let Some(ended) = ended {
-                    self.link.end(now, ended, out);
-                }
-            }
-            Incoming::Error(complaint) => self.complaint(complaint, out),
-            Incoming::Terminals(_) => unknown("terminalsResponse", text, out),
-            Incoming::TerminalStatus(_) => unknown("terminalStatusUpdate", text, out),
-            Incoming::Complete(_) => unknown("paymentComplete", text, out),
-            Incoming::Voided(_) => unknown("paymentVoided", text, out),
-            Incoming::Unknown(action) => unknown(&action, text, out),
-        }
-    }
-
     /// A payment is to be done, or asked about. For one that is known, what it is now is said.
-    fn offered(&mut self, now: Timestamp, offer: Offer, fresh: Stage, out: &mut Out) {
+    fn offered(
+        &mut self,
+        now: Timestamp,
+        offer: Offer,
+        (fresh, event): (Stage, fn(Offer) -> TerminalEvent),
+        out: &mut Out,
+    ) {
         if let Some(known) = self.known.get_mut(&offer.transaction_id) {
             match &known.stage {
                 Stage::OnScreen | Stage::Closed => {
-                    let pending = Report::pending(&known.offer, Wall::from_millis(now.millis()));
+                    let pending = Report::pending(&offer, Wall::from_millis(now.millis()));
                     known.pendings += 1;
                     self.send(wire::payment_response(&offer.transaction_id, &pending), out);
                 }
@@ -324,21 +287,18 @@ impl Terminal {
             // Certainly not begun.
             return self.send(wire::payment_unknown(&offer.transaction_id), out);
         }
+        self.know(offer.transaction_id.clone(), fresh);
+        out.push(Output::Event(event(offer)));
+    }
+
+    fn know(&mut self, transaction_id: TransactionId, stage: Stage) {
         self.turn += 1;
-        let event = match &fresh {
-            Stage::Asked => TerminalEvent::Inquired(offer.clone()),
-            Stage::OnScreen | Stage::Closed | Stage::Said { .. } | Stage::Acknowledged { .. } => {
-                TerminalEvent::Offered(offer.clone())
-            }
-        };
-        let known = Known { turn: self.turn, offer: offer.clone(), stage: fresh, pendings: 0 };
-        self.known.insert(offer.transaction_id, known);
-        out.push(Output::Event(event));
+        self.known.insert(transaction_id, Known { turn: self.turn, stage, pendings: 0 });
     }
 
     /// Forgets the oldest payment that is over, if too many are known. Gives whether there is room for another.
     fn make_room(&mut self) -> bool {
-        if self.known.len() < self.config.choices.transactions_most {
+        if self.known.len() < self.choices.transactions_most {
             return true;
         }
         let over = |known: &Known| matches!(known.stage, Stage::Acknowledged { .. } | Stage::Closed);
@@ -355,7 +315,7 @@ impl Terminal {
             }
             return;
         }
-        if self.voids.len() >= self.config.choices.transactions_most {
+        if self.voids.len() >= self.choices.transactions_most {
             let done = self.voids.iter().filter(|(_, void)| void.result.is_some());
             let Some(oldest) = done.min_by_key(|(_, void)| void.turn).map(|(id, _)| id.clone()) else {
                 // The gateway asks again.
@@ -404,20 +364,24 @@ impl Terminal {
         out.push(Output::Event(TerminalEvent::Problem { transaction_id, problem }));
     }
 
-    fn answer(&mut self, now: Timestamp, transaction_id: TransactionId, report: &Report, out: &mut Out) {
-        let is_logged_in = self.link.is_logged_in();
-        match self.known.get_mut(&transaction_id) {
-            Some(Known { stage: stage @ (Stage::OnScreen | Stage::Asked | Stage::Closed), .. }) => {
-                let report = wire::payment_response(&transaction_id, report);
-                let again_at = is_logged_in.then(|| now.after(self.config.choices.ack_within));
-                *stage = Stage::Said { report: report.clone(), again_at };
-                self.send(report, out);
+    fn answer(&mut self, now: Timestamp, report: &Report, out: &mut Out) {
+        let transaction_id = report.transaction_id().clone();
+        let said = |known: &Known| matches!(known.stage, Stage::Said { .. } | Stage::Acknowledged { .. });
+        match self.known.get(&transaction_id).map(said) {
+            Some(true) => return out.push(complain(transaction_id, "its result was said already")),
+            None if !self.make_room() => {
+                return out.push(complain(transaction_id, "too many results wait for a word already"));
             }
-            Some(Known { stage: Stage::Said { .. } | Stage::Acknowledged { .. }, .. }) => {
-                out.push(complain(transaction_id, "its result was said already"));
-            }
-            None => out.push(complain(transaction_id, "no such payment was offered")),
+            Some(false) | None => {}
         }
+        let frame = report.frame();
+        let again_at = now.after(self.choices.ack_within);
+        let stage = Stage::Said { report: frame.clone(), again_at };
+        match self.known.get_mut(&transaction_id) {
+            Some(known) => known.stage = stage,
+            None => self.know(transaction_id, stage),
+        }
+        self.send(frame, out);
     }
 
     fn not_begun(&mut self, transaction_id: TransactionId, out: &mut Out) {
@@ -450,22 +414,6 @@ impl Terminal {
             out.push(Output::Send(text));
         }
     }
-
-    /// Says results again that nobody has said a word about.
-    fn repeat(&mut self, now: Timestamp, out: &mut Out) {
-        let is_logged_in = self.link.is_logged_in();
-        let again = now.after(self.config.choices.ack_within);
-        for known in self.known.values_mut() {
-            if let Stage::Said { report, again_at } = &mut known.stage {
-                if !is_logged_in {
-                    *again_at = None;
-                } else if again_at.is_some_and(|at| now >= at) {
-                    *again_at = Some(again);
-                    out.push(Output::Send(report.clone()));
-                }
-            }
-        }
-    }
 }
 
 fn complain(transaction_id: TransactionId, text: &str) -> Output<TerminalEvent> {
@@ -477,44 +425,108 @@ fn unknown(action: &str, frame: &str, out: &mut Out) {
     out.push(Output::Event(TerminalEvent::Unknown { action: action.to_owned(), frame: frame.to_owned() }));
 }
 
-impl Machine for Terminal {
+impl Side for Terminal {
     type Command = TerminalCommand;
     type Event = TerminalEvent;
+    /// What must not be lost waits here, not in the link: it is said at every login until there is a word about it.
+    type Waiting = ();
 
-    fn handle(&mut self, now: Timestamp, input: Input<'_, TerminalCommand>, out: &mut Out) {
-        if self.over {
+    fn link(&self) -> &Link<()> {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link<()> {
+        &mut self.link
+    }
+
+    /// Says results again that nobody has said a word about.
+    fn expire(&mut self, now: Timestamp, out: &mut Out) {
+        if !self.link.is_logged_in() {
             return;
         }
-        match input {
-            Input::Opened => self.opened(now, out),
-            Input::Text(text) => self.text(now, text, out),
-            Input::Lost(lost) => self.link.lost(now, lost, out),
-            Input::Wake => self.link.wake(now, out),
-            Input::Command(TerminalCommand::Answer { transaction_id, report }) => {
-                self.answer(now, transaction_id, &report, out);
+        let again = now.after(self.choices.ack_within);
+        for known in self.known.values_mut() {
+            if let Stage::Said { report, again_at } = &mut known.stage
+                && now >= *again_at
+            {
+                *again_at = again;
+                out.push(Output::Send(report.clone()));
             }
-            Input::Command(TerminalCommand::NotBegun { transaction_id }) => self.not_begun(transaction_id, out),
-            Input::Command(TerminalCommand::VoidDone { transaction_id, success, message }) => {
+        }
+    }
+
+    /// Results without a word about them are said again, the oldest first.
+    fn logged_in(&mut self, now: Timestamp, _: Vec<()>, out: &mut Out) {
+        let again = now.after(self.choices.ack_within);
+        let mut said: Vec<&mut Known> = self.known.values_mut().collect();
+        said.sort_by_key(|known| known.turn);
+        for known in said {
+            known.pendings = 0;
+            if let Stage::Said { report, again_at } = &mut known.stage {
+                out.push(Output::Send(report.clone()));
+                *again_at = again;
+            }
+        }
+    }
+
+    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
+        let Ok(incoming) = Incoming::parse(text) else {
+            self.malformed += 1;
+            out.push(Output::Event(TerminalEvent::Malformed { count: self.malformed }));
+            return;
+        };
+        match incoming {
+            Incoming::Pong => {}
+            Incoming::Offer(offer) => {
+                self.offered(now, *offer, (Stage::OnScreen, TerminalEvent::Offered), out);
+            }
+            Incoming::Inquiry(offer) => {
+                self.offered(now, *offer, (Stage::Asked, TerminalEvent::Inquired), out);
+            }
+            Incoming::Void { transaction_id, reason } => self.void(transaction_id, reason, out),
+            Incoming::Ack { transaction_id, ack, message } => self.acknowledged(transaction_id, ack, message, out),
+            Incoming::Closed { transaction_id, status } => {
+                if let Some(Known { stage: stage @ (Stage::OnScreen | Stage::Asked), .. }) =
+                    self.known.get_mut(&transaction_id)
+                {
+                    *stage = Stage::Closed;
+                }
+                out.push(Output::Event(TerminalEvent::Closed { transaction_id, status }));
+            }
+            Incoming::ForceDisconnect { reason, problem } => {
+                let meaning = codes::about_connection(&reason, &problem);
+                out.push(Output::Event(TerminalEvent::Problem { transaction_id: None, problem }));
+                self.link.obey(now, meaning, out);
+            }
+            Incoming::Error(complaint) => self.complaint(complaint, out),
+            Incoming::Terminals(_) => unknown("terminalsResponse", text, out),
+            Incoming::TerminalStatus(_) => unknown("terminalStatusUpdate", text, out),
+            Incoming::Complete(_) => unknown("paymentComplete", text, out),
+            Incoming::Voided(_) => unknown("paymentVoided", text, out),
+            Incoming::Unknown(action) => unknown(&action, text, out),
+        }
+    }
+
+    fn command(&mut self, now: Timestamp, command: TerminalCommand, out: &mut Out) {
+        match command {
+            TerminalCommand::Answer(report) => self.answer(now, &report, out),
+            TerminalCommand::NotBegun { transaction_id } => self.not_begun(transaction_id, out),
+            TerminalCommand::VoidDone { transaction_id, success, message } => {
                 self.void_done(transaction_id, success, message.as_deref(), out);
             }
-            Input::Close => self.link.end(now, Ended::Finished, out),
-        }
-        self.repeat(now, out);
-        if let Some(ended) = self.link.ended().cloned() {
-            self.over = true;
-            out.push(Output::Event(TerminalEvent::State(State::Closed(ended))));
         }
     }
 
-    fn deadline(&self) -> Option<Timestamp> {
+    /// Nothing a terminal says is answered to whoever said it.
+    fn refuse(&mut self, _: TerminalCommand, _: &mut Out) {}
+
+    fn abandon(&mut self, _: &mut Out) {}
+
+    fn due(&self) -> Option<Timestamp> {
         let results = self.known.values().filter_map(|known| match &known.stage {
-            Stage::Said { again_at, .. } => *again_at,
+            Stage::Said { again_at, .. } => Some(*again_at),
             Stage::OnScreen | Stage::Asked | Stage::Closed | Stage::Acknowledged { .. } => None,
         });
-        results.chain(self.link.deadline()).min().filter(|_| !self.over)
-    }
-
-    fn is_over(&self) -> bool {
-        self.over
+        results.min().filter(|_| self.link.is_logged_in())
     }
 }

@@ -12,10 +12,12 @@ use super::choices::{self, Choices};
 use super::codes::{self, Asked, Says};
 use super::types::{Failure, Payment, PaymentRequest, Status, TerminalChange, TerminalInfo, TransactionId, Voided};
 use super::wire::{self, Complaint, Incoming};
-use crate::link::{Change, Ended, Link, Lost, NotSent, Preset, State};
-use crate::machine::{Input, Machine, Output, Text};
+use crate::link::{Change, Link, Lost, NotSent, Preset, State};
+use crate::login::{Login, Meaning};
+use crate::machine::{Output, Text};
 use crate::problem::Problem;
 use crate::shell::Endpoint;
+use crate::side::Side;
 
 /// Who a till is, and how it behaves.
 #[derive(Clone, Debug)]
@@ -134,7 +136,7 @@ type Out = Vec<Output<PosEvent>>;
 /// ```
 #[derive(Debug)]
 pub struct Pos {
-    config: PosConfig,
+    choices: Choices,
     link: Link<()>,
     payments: BTreeMap<TransactionId, Open>,
     /// Counts payments, so that they are asked for again in the order of their first time.
@@ -142,7 +144,6 @@ pub struct Pos {
     list: Option<Timestamp>,
     told: Told,
     malformed: u64,
-    over: bool,
 }
 
 /// A payment without an outcome.
@@ -197,15 +198,33 @@ impl PosConfig {
     pub fn new(api_key: Secret) -> Self {
         Self { api_key, group_id: None, preset: choices::preset(), choices: Choices::default() }
     }
+}
 
-    /// The server's address with what is said while connecting: the key, and the group if it is known.
-    #[must_use]
-    pub fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
+impl Login for PosConfig {
+    const PING: &'static str = wire::PING;
+
+    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
         let endpoint = endpoint.messages_by_default(choices::MESSAGE_BYTES).header("x-api-key", self.api_key.clone());
         match &self.group_id {
             Some(group) => endpoint.header("x-group-id", Secret::new(group)),
             None => endpoint,
         }
+    }
+
+    fn frame(&self) -> Option<Text> {
+        None
+    }
+
+    fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    fn preset_mut(&mut self) -> &mut Preset {
+        &mut self.preset
+    }
+
+    fn meaning(frame: &str, _: bool) -> Meaning {
+        codes::meaning(frame)
     }
 }
 
@@ -213,72 +232,9 @@ impl Pos {
     /// A till that wants to connect at once. The seed spreads its reconnects; use another for every process.
     #[must_use]
     pub fn new(config: PosConfig, seed: u64, now: Timestamp) -> Self {
-        let link = Link::new(config.preset.clone(), wire::PING, seed, now);
-        let told = Told::default();
-        Self { config, link, payments: BTreeMap::new(), turn: 0, list: None, told, malformed: 0, over: false }
-    }
-
-    /// The upgrade was the login: whatever has no answer is asked for, in the order of the first time.
-    fn opened(&mut self, now: Timestamp, out: &mut Out) {
-        self.link.admitted(now, out);
-        if !self.link.is_logged_in() {
-            return;
-        }
-        let until = now.after(self.config.choices.payment_within);
-        let mut open: Vec<&mut Open> = self.payments.values_mut().collect();
-        open.sort_by_key(|open| open.turn);
-        for open in open {
-            out.push(Output::Send(open.text.clone()));
-            open.awaits = match open.awaits {
-                Awaits::Login { .. } => Awaits::Outcome { until, asked: Asked::Once },
-                Awaits::Outcome { until, .. } => Awaits::Outcome { until, asked: Asked::Again },
-            };
-        }
-        if self.list.is_some() {
-            out.push(Output::Send(Text::new(wire::GET_TERMINALS)));
-        }
-    }
-
-    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
-        if !self.link.hears() {
-            return;
-        }
-        self.link.heard();
-        let Ok(incoming) = Incoming::parse(text) else {
-            self.malformed += 1;
-            out.push(Output::Event(PosEvent::Malformed { count: self.malformed }));
-            return;
-        };
-        match incoming {
-            Incoming::Pong => {}
-            Incoming::Terminals(terminals) => {
-                if self.list.take().is_some() {
-                    out.push(Output::Event(PosEvent::Listed(Ok(terminals))));
-                }
-            }
-            Incoming::TerminalStatus(change) => out.push(Output::Event(PosEvent::Terminal(change))),
-            Incoming::Complete(payment) => self.complete(*payment, out),
-            Incoming::Voided(voided) => {
-                let most = self.config.choices.remembered_most;
-                if self.told.first(What::Voided, &voided.transaction_id, most) {
-                    out.push(Output::Event(PosEvent::Voided(*voided)));
-                }
-            }
-            Incoming::ForceDisconnect { reason, problem } => {
-                let ended = codes::ends_connection(&reason, &problem);
-                out.push(Output::Event(PosEvent::Problem { transaction_id: None, problem }));
-                if let Some(ended) = ended {
-                    self.link.end(now, ended, out);
-                }
-            }
-            Incoming::Error(complaint) => self.complaint(complaint, out),
-            Incoming::Offer(_) => unknown("payment", text, out),
-            Incoming::Inquiry(_) => unknown("paymentInquiry", text, out),
-            Incoming::Void { .. } => unknown("voidPayment", text, out),
-            Incoming::Ack { .. } => unknown("paymentAck", text, out),
-            Incoming::Closed { .. } => unknown("paymentClosed", text, out),
-            Incoming::Unknown(action) => unknown(&action, text, out),
-        }
+        let link = Link::new(&config, seed, now);
+        let (choices, told) = (config.choices, Told::default());
+        Self { choices, link, payments: BTreeMap::new(), turn: 0, list: None, told, malformed: 0 }
     }
 
     fn complete(&mut self, payment: Payment, out: &mut Out) {
@@ -288,7 +244,7 @@ impl Pos {
             out.push(Output::Event(PosEvent::Progress { transaction_id, problem }));
             return;
         }
-        let is_first = self.told.first(What::Complete, &transaction_id, self.config.choices.remembered_most);
+        let is_first = self.told.first(What::Complete, &transaction_id, self.choices.remembered_most);
         if self.payments.contains_key(&transaction_id) {
             // Asked for once more under an id that was settled before, it is settled once more.
             self.settle(transaction_id, Ok(payment), out);
@@ -355,7 +311,7 @@ impl Pos {
             return;
         } else if !self.link.accepts() {
             NotSent::Closed
-        } else if self.payments.len() >= self.config.choices.payments_most {
+        } else if self.payments.len() >= self.choices.payments_most {
             NotSent::Full
         } else if bytes > most {
             NotSent::TooBig { bytes, most }
@@ -365,7 +321,7 @@ impl Pos {
             self.turn += 1;
             let awaits = if self.link.is_logged_in() {
                 out.push(Output::Send(text.clone()));
-                Awaits::Outcome { until: now.after(self.config.choices.payment_within), asked: Asked::Once }
+                Awaits::Outcome { until: now.after(self.choices.payment_within), asked: Asked::Once }
             } else {
                 Awaits::Login { send_by }
             };
@@ -379,7 +335,7 @@ impl Pos {
         if !self.link.accepts() {
             out.push(Output::Event(PosEvent::Listed(Err(NotSent::Closed.into()))));
         } else if self.list.is_none() {
-            self.list = Some(now.after(self.config.choices.list_within));
+            self.list = Some(now.after(self.choices.list_within));
             if self.link.is_logged_in() {
                 out.push(Output::Send(Text::new(wire::GET_TERMINALS)));
             }
@@ -391,8 +347,26 @@ impl Pos {
             out.push(Output::Event(PosEvent::Settled { transaction_id, result }));
         }
     }
+}
 
-    /// Settles what has waited too long: for a login, or for an outcome.
+fn unknown(action: &str, frame: &str, out: &mut Out) {
+    out.push(Output::Event(PosEvent::Unknown { action: action.to_owned(), frame: frame.to_owned() }));
+}
+
+impl Side for Pos {
+    type Command = PosCommand;
+    type Event = PosEvent;
+    /// A payment waits here, not in the link: it is asked for at every login until it has its outcome.
+    type Waiting = ();
+
+    fn link(&self) -> &Link<()> {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link<()> {
+        &mut self.link
+    }
+
     fn expire(&mut self, now: Timestamp, out: &mut Out) {
         let overdue = |open: &Open| match open.awaits {
             Awaits::Login { send_by } if now >= send_by => Some(Failure::NotSent(NotSent::Expired)),
@@ -410,9 +384,78 @@ impl Pos {
         }
     }
 
-    /// Has the last word when the link has ended.
-    fn tidy(&mut self, out: &mut Out) {
-        let Some(ended) = self.link.ended().cloned() else { return };
+    /// Whatever has no answer is asked for, in the order of the first time.
+    fn logged_in(&mut self, now: Timestamp, _: Vec<()>, out: &mut Out) {
+        let until = now.after(self.choices.payment_within);
+        let mut open: Vec<&mut Open> = self.payments.values_mut().collect();
+        open.sort_by_key(|open| open.turn);
+        for open in open {
+            out.push(Output::Send(open.text.clone()));
+            open.awaits = match open.awaits {
+                Awaits::Login { .. } => Awaits::Outcome { until, asked: Asked::Once },
+                Awaits::Outcome { until, .. } => Awaits::Outcome { until, asked: Asked::Again },
+            };
+        }
+        if self.list.is_some() {
+            out.push(Output::Send(Text::new(wire::GET_TERMINALS)));
+        }
+    }
+
+    fn text(&mut self, now: Timestamp, text: &str, out: &mut Out) {
+        let Ok(incoming) = Incoming::parse(text) else {
+            self.malformed += 1;
+            out.push(Output::Event(PosEvent::Malformed { count: self.malformed }));
+            return;
+        };
+        match incoming {
+            Incoming::Pong => {}
+            Incoming::Terminals(terminals) => {
+                if self.list.take().is_some() {
+                    out.push(Output::Event(PosEvent::Listed(Ok(terminals))));
+                }
+            }
+            Incoming::TerminalStatus(change) => out.push(Output::Event(PosEvent::Terminal(change))),
+            Incoming::Complete(payment) => self.complete(*payment, out),
+            Incoming::Voided(voided) => {
+                let most = self.choices.remembered_most;
+                if self.told.first(What::Voided, &voided.transaction_id, most) {
+                    out.push(Output::Event(PosEvent::Voided(*voided)));
+                }
+            }
+            Incoming::ForceDisconnect { reason, problem } => {
+                let meaning = codes::about_connection(&reason, &problem);
+                out.push(Output::Event(PosEvent::Problem { transaction_id: None, problem }));
+                self.link.obey(now, meaning, out);
+            }
+            Incoming::Error(complaint) => self.complaint(complaint, out),
+            Incoming::Offer(_) => unknown("payment", text, out),
+            Incoming::Inquiry(_) => unknown("paymentInquiry", text, out),
+            Incoming::Void { .. } => unknown("voidPayment", text, out),
+            Incoming::Ack { .. } => unknown("paymentAck", text, out),
+            Incoming::Closed { .. } => unknown("paymentClosed", text, out),
+            Incoming::Unknown(action) => unknown(&action, text, out),
+        }
+    }
+
+    fn command(&mut self, now: Timestamp, command: PosCommand, out: &mut Out) {
+        match command {
+            PosCommand::Pay { transaction_id, terminal_id, request, send_by } => {
+                self.pay(now, transaction_id, &terminal_id, &request, send_by, out);
+            }
+            PosCommand::List => self.list(now, out),
+        }
+    }
+
+    fn refuse(&mut self, command: PosCommand, out: &mut Out) {
+        out.push(Output::Event(match command {
+            PosCommand::Pay { transaction_id, .. } => {
+                PosEvent::Settled { transaction_id, result: Err(NotSent::Closed.into()) }
+            }
+            PosCommand::List => PosEvent::Listed(Err(NotSent::Closed.into())),
+        }));
+    }
+
+    fn abandon(&mut self, out: &mut Out) {
         for (transaction_id, open) in std::mem::take(&mut self.payments) {
             let failure = match open.awaits {
                 Awaits::Login { .. } => NotSent::Closed.into(),
@@ -423,58 +466,13 @@ impl Pos {
         if self.list.take().is_some() {
             out.push(Output::Event(PosEvent::Listed(Err(Failure::Closed))));
         }
-        self.over = true;
-        out.push(Output::Event(PosEvent::State(State::Closed(ended))));
-    }
-}
-
-fn unknown(action: &str, frame: &str, out: &mut Out) {
-    out.push(Output::Event(PosEvent::Unknown { action: action.to_owned(), frame: frame.to_owned() }));
-}
-
-impl Machine for Pos {
-    type Command = PosCommand;
-    type Event = PosEvent;
-
-    fn handle(&mut self, now: Timestamp, input: Input<'_, PosCommand>, out: &mut Out) {
-        if self.over {
-            match input {
-                Input::Command(PosCommand::Pay { transaction_id, .. }) => {
-                    let result = Err(NotSent::Closed.into());
-                    out.push(Output::Event(PosEvent::Settled { transaction_id, result }));
-                }
-                Input::Command(PosCommand::List) => {
-                    out.push(Output::Event(PosEvent::Listed(Err(NotSent::Closed.into()))));
-                }
-                Input::Opened | Input::Text(_) | Input::Lost(_) | Input::Wake | Input::Close => {}
-            }
-            return;
-        }
-        // What has waited too long must not be asked for after a login that comes in the same instant.
-        self.expire(now, out);
-        match input {
-            Input::Opened => self.opened(now, out),
-            Input::Text(text) => self.text(now, text, out),
-            Input::Lost(lost) => self.link.lost(now, lost, out),
-            Input::Wake => self.link.wake(now, out),
-            Input::Command(PosCommand::Pay { transaction_id, terminal_id, request, send_by }) => {
-                self.pay(now, transaction_id, &terminal_id, &request, send_by, out);
-            }
-            Input::Command(PosCommand::List) => self.list(now, out),
-            Input::Close => self.link.end(now, Ended::Finished, out),
-        }
-        self.tidy(out);
     }
 
-    fn deadline(&self) -> Option<Timestamp> {
+    fn due(&self) -> Option<Timestamp> {
         let payments = self.payments.values().map(|open| match open.awaits {
             Awaits::Login { send_by } => send_by,
             Awaits::Outcome { until, .. } => until,
         });
-        payments.chain(self.list).chain(self.link.deadline()).min().filter(|_| !self.over)
-    }
-
-    fn is_over(&self) -> bool {
-        self.over
+        payments.chain(self.list).min()
     }
 }

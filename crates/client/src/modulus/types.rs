@@ -304,30 +304,42 @@ impl Offer {
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     #[serde(serialize_with = "as_text")]
-    transaction_id: TransactionId,
-    status: &'static str,
+    pub(super) transaction_id: TransactionId,
+    pub(super) status: &'static str,
     #[serde(serialize_with = "as_json")]
-    amount: String,
-    currency: String,
-    payment_method: String,
+    pub(super) amount: String,
+    pub(super) currency: String,
+    pub(super) payment_method: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    authorization_code: Option<String>,
+    pub(super) authorization_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<String>,
+    pub(super) error_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_message: Option<String>,
+    pub(super) error_message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_data: Option<String>,
-    timestamp: String,
+    pub(super) receipt_data: Option<String>,
+    pub(super) timestamp: String,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_json_too")]
-    metadata: Option<String>,
+    pub(super) metadata: Option<String>,
 }
 
 impl Report {
+    /// Which payment it is about.
+    #[must_use]
+    pub fn transaction_id(&self) -> &TransactionId {
+        &self.transaction_id
+    }
+
     /// The whole frame, for whoever sends it past the machine, as a terminal does that says things twice.
     #[must_use]
     pub fn frame(&self) -> Text {
         wire::payment_response(&self.transaction_id, self)
+    }
+
+    /// Reads what [`Report::frame`] gave, from wherever it was kept meanwhile; none where it is anything else.
+    #[must_use]
+    pub fn of_frame(frame: &str) -> Option<Self> {
+        wire::read_report(frame).ok()
     }
 
     /// It is paid.

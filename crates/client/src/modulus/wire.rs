@@ -116,11 +116,6 @@ pub(super) struct Complaint {
     pub(super) problem: Problem,
 }
 
-/// Whether a frame is the answer to a ping. Its name is all that is known of it.
-pub(super) fn is_pong(frame: &str) -> bool {
-    Incoming::parse(frame) == Ok(Incoming::Pong)
-}
-
 /// A frame that is not a JSON object, or lacks what its action needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
@@ -153,6 +148,7 @@ struct Fields<'a> {
     payment_request: Raw<'a>,
     payment_response: Raw<'a>,
     reason: Raw<'a>,
+    receipt_data: Raw<'a>,
     request_action: Raw<'a>,
     response: Raw<'a>,
     result: Raw<'a>,
@@ -270,6 +266,25 @@ fn response(text: &str) -> Result<PaymentResponse, Malformed> {
         error_message: owned(fields.error_message),
         timestamp: owned(fields.timestamp),
         json: text.to_owned(),
+    })
+}
+
+/// A terminal's result, as its own frame has it.
+pub(super) fn read_report(text: &str) -> Result<Report, Malformed> {
+    let frame = fields(text)?;
+    let inner = self::fields(object(frame.payment_response).ok_or(Malformed)?)?;
+    Ok(Report {
+        transaction_id: id(&frame)?,
+        status: string(inner.status).as_deref().and_then(Status::parse).ok_or(Malformed)?.name(),
+        amount: inner.amount.ok_or(Malformed)?.get().to_owned(),
+        currency: owned(inner.currency).ok_or(Malformed)?,
+        payment_method: owned(inner.payment_method).ok_or(Malformed)?,
+        authorization_code: owned(inner.authorization_code),
+        error_code: owned(inner.error_code),
+        error_message: owned(inner.error_message),
+        receipt_data: owned(inner.receipt_data),
+        timestamp: owned(inner.timestamp).ok_or(Malformed)?,
+        metadata: object(inner.metadata).map(str::to_owned),
     })
 }
 

@@ -1,10 +1,10 @@
 //! The thin async shell: one task for each connection, around any machine. Everything it decides, a machine decided.
 
+mod client;
 mod clock;
 mod dial;
 mod drive;
 mod endpoint;
-mod handle;
 mod listener;
 mod random;
 mod refusal;
@@ -13,13 +13,12 @@ mod upgrade;
 
 use tokio::sync::mpsc;
 
+pub use client::{Answer, Client, Events, Heard, Held, Only};
 pub(crate) use clock::{Clock, wall};
 pub use dial::{Dial, Dialing, Stream};
 use drive::Driver;
 pub(crate) use endpoint::Open;
 pub use endpoint::{BadEndpoint, Endpoint, Target};
-pub use handle::{Answer, Events, Heard};
-pub(crate) use handle::{Handle, Sort, Sorted};
 pub use listener::Listener;
 pub(crate) use listener::Paced;
 pub(crate) use random::{context_id, seed, transaction_id};

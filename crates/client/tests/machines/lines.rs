@@ -1,13 +1,13 @@
 //! The machine of raw lines.
 
-use client::boop::{Lines, LinesConfig, VendorConfig};
-use client::{Input, Line, LinesEvent, Lost, NotSent, Output, State, Text};
+use client::boop::VendorConfig;
+use client::{Input, Line, Lines, LinesEvent, Lost, NotSent, Output, State, Text};
 use model::Secret;
 
 use crate::stage::{Stage, said};
 
-fn lines() -> Stage<Lines> {
-    let config = LinesConfig::Vendor(VendorConfig::new("ven_1", Secret::new("sk_1")));
+fn lines() -> Stage<Lines<VendorConfig>> {
+    let config = VendorConfig::new("ven_1", Secret::new("sk_1"));
     let mut stage = Stage::new(|now| Lines::new(&config, 7, now));
     stage.wait();
     stage

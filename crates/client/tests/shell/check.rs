@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use client::boop::LinesConfig;
 use client::rehearsal::Doorbell;
 use client::{CheckFailure, Checked, Endpoint, Lost, check};
 use tokio::task::JoinHandle;
@@ -11,7 +10,7 @@ use crate::stage::{config, endpoint};
 
 fn checking() -> (JoinHandle<Result<Checked, CheckFailure>>, Doorbell) {
     let (endpoint, doorbell) = endpoint();
-    (tokio::spawn(check(endpoint, LinesConfig::Vendor(config()))), doorbell)
+    (tokio::spawn(check(endpoint, config())), doorbell)
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,6 +63,6 @@ async fn each_way_to_be_unwell_has_its_name() {
     drop(doorbell);
     assert!(matches!(absent.await.unwrap(), Err(CheckFailure::Network(Lost::Unreachable(_)))));
 
-    let nowhere = check(Endpoint::new("gateway"), LinesConfig::Vendor(config())).await;
+    let nowhere = check(Endpoint::new("gateway"), config()).await;
     assert!(matches!(nowhere, Err(CheckFailure::Endpoint(_))));
 }

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use client::boop::LinesConfig;
 use client::rehearsal::Peer;
 use client::{CheckFailure, Endpoint, Lost, check};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -55,7 +54,7 @@ async fn server(name: &str) -> (NamedTempFile, u16) {
 async fn a_server_is_trusted_with_its_ca_and_its_name_and_not_without() {
     let (ca, port) = server("localhost").await;
     let endpoint = || Endpoint::new(&format!("wss://localhost:{port}/ws/vendor"));
-    let lines = || LinesConfig::Vendor(config());
+    let lines = config;
     check(endpoint().extra_ca(ca.path()), lines()).await.unwrap();
 
     let unknown = check(endpoint(), lines()).await.unwrap_err();
@@ -77,7 +76,7 @@ async fn a_plain_server_behind_an_encrypted_address_is_not_spoken_to() {
         assert_eq!(hello[0], 22, "a TLS handshake and no key");
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     });
-    let failure = check(Endpoint::new(&encrypted), LinesConfig::Vendor(config())).await.unwrap_err();
+    let failure = check(Endpoint::new(&encrypted), config()).await.unwrap_err();
     assert!(matches!(failure, CheckFailure::Tls(_)), "{failure}");
 }
 
@@ -86,6 +85,6 @@ async fn a_port_where_nobody_listens_is_a_matter_of_the_network() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let failure = check(Endpoint::new(&format!("ws://{address}/")), LinesConfig::Vendor(config())).await.unwrap_err();
+    let failure = check(Endpoint::new(&format!("ws://{address}/")), config()).await.unwrap_err();
     assert!(matches!(failure, CheckFailure::Network(Lost::Unreachable(_))), "{failure}");
 }

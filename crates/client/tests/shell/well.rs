@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use client::boop::{AuthResult, Failure, LinesConfig, Requirements, VendorClient};
+use client::boop::{AuthResult, Failure, Requirements, VendorClient};
 use client::{Ended, LinesEvent, NotSent, RawClient, State, Tap};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -194,7 +194,7 @@ async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 #[tokio::test(start_paused = true)]
 async fn raw_lines_are_all_handed_over_however_slowly_they_are_taken() {
     let (endpoint, mut doorbell) = endpoint();
-    let mut raw = RawClient::connect(endpoint, LinesConfig::Vendor(config())).unwrap();
+    let mut raw = RawClient::connect(endpoint, config()).unwrap();
     let server = tokio::spawn(async move {
         let mut peer = doorbell.accept().await.unwrap();
         peer.login().await.unwrap();

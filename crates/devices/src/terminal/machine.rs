@@ -254,12 +254,12 @@ impl Terminal {
                 }
                 Act::Decline { code } => {
                     let report = Report::declined(&offer, &code, "the card was declined", wall);
-                    self.answer(now, &id, report, out);
+                    self.answer(now, report, out);
                 }
-                Act::Cancel => self.answer(now, &id, Report::cancelled(&offer, wall), out),
+                Act::Cancel => self.answer(now, Report::cancelled(&offer, wall), out),
                 Act::Busy => {
                     let report = Report::declined(&offer, "TERMINAL_BUSY", "the terminal does something else", wall);
-                    self.answer(now, &id, report, out);
+                    self.answer(now, report, out);
                 }
                 Act::Garbage => {
                     payment.plan = Plan::Act { act: Act::Approve, at: now.after(AGAIN_AFTER) };
@@ -289,11 +289,11 @@ impl Terminal {
         if let Some(payment) = self.payments.get_mut(id) {
             payment.money = Money::Taken(void);
         }
-        self.answer(now, id, report, out);
+        self.answer(now, report, out);
     }
 
-    fn answer(&mut self, now: Timestamp, id: &TransactionId, report: Report, out: &mut Vec<Output<Event>>) {
-        self.command(now, TerminalCommand::Answer { transaction_id: id.clone(), report: Box::new(report) }, out);
+    fn answer(&mut self, now: Timestamp, report: Report, out: &mut Vec<Output<Event>>) {
+        self.command(now, TerminalCommand::Answer(Box::new(report)), out);
     }
 
     /// Says something the machine below would not.

@@ -1,7 +1,7 @@
 //! Runs the machine against a server.
 
 use client::modulus::{TerminalConfig, TerminalEvent};
-use client::{BadEndpoint, Ended, Endpoint, State, drive};
+use client::{BadEndpoint, Ended, Endpoint, Login as _, State, drive};
 use tokio::sync::mpsc;
 
 use super::machine::{Event, Press, Terminal};

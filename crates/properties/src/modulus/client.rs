@@ -17,10 +17,10 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use client::modulus::{
-    Ack, Lines, LinesConfig, Offer, PaymentRequest, Pos, PosCommand, PosConfig, PosEvent, Report, Terminal,
-    TerminalCommand, TerminalConfig, TerminalEvent, TransactionId,
+    Ack, Offer, PaymentRequest, Pos, PosCommand, PosConfig, PosEvent, Report, Terminal, TerminalCommand,
+    TerminalConfig, TerminalEvent, TransactionId,
 };
-use client::{Input, Line, LinesEvent, Machine, Output, Preset, State, Text};
+use client::{Input, Line, Lines, LinesEvent, Machine, Output, Preset, State, Text};
 use model::{Secret, Timestamp, Wall};
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ pub fn check(data: &[u8]) {
             let config = TerminalConfig { preset, ..TerminalConfig::new(Secret::new("mk_2"), "lane-7") };
             Stage::new(Terminal::new(config, 7, start)).play(lines);
         }
-        Some('l') => Stage::new(Lines::new(&LinesConfig::Pos(till), 7, start)).play(lines),
+        Some('l') => Stage::new(Lines::new(&till, 7, start)).play(lines),
         Some(_) | None => Stage::new(Pos::new(till, 7, start)).play(lines),
     }
 }
@@ -155,7 +155,7 @@ impl Watched for Terminal {
             'y' => return Some(TerminalCommand::VoidDone { transaction_id, success: true, message: None }),
             _ => return None,
         };
-        Some(TerminalCommand::Answer { transaction_id, report: Box::new(report) })
+        Some(TerminalCommand::Answer(Box::new(report)))
     }
     fn state(event: &TerminalEvent) -> Option<&State> {
         if let TerminalEvent::State(state) = event { Some(state) } else { None }
@@ -168,7 +168,7 @@ impl Watched for Terminal {
     }
     fn result(command: &TerminalCommand) -> Option<String> {
         match command {
-            TerminalCommand::Answer { report, .. } => Some(report.frame().reveal().to_owned()),
+            TerminalCommand::Answer(report) => Some(report.frame().reveal().to_owned()),
             TerminalCommand::NotBegun { .. } | TerminalCommand::VoidDone { .. } => None,
         }
     }
@@ -194,7 +194,7 @@ impl Watched for Terminal {
     }
 }
 
-impl Watched for Lines {
+impl Watched for Lines<PosConfig> {
     fn command(_: &Watch, op: char, id: &TransactionId, _: Timestamp) -> Option<Line> {
         (op == 'a').then(|| Line(Text::new(format!("{{\"action\":\"{id}\"}}"))))
     }

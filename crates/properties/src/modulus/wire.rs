@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use client::modulus::{
-    Lines, LinesConfig, Offer, PaymentRequest, Pos, PosCommand, PosConfig, PosEvent, Report, Terminal, TerminalCommand,
-    TerminalConfig, TerminalEvent, TransactionId,
+    Offer, PaymentRequest, Pos, PosCommand, PosConfig, PosEvent, Report, Terminal, TerminalCommand, TerminalConfig,
+    TerminalEvent, TransactionId,
 };
-use client::{Input as ToClient, Machine, Output as OfClient};
+use client::{Input as ToClient, Lines, Machine, Output as OfClient};
 use dialects::modulus::{Choices, Kind};
 use dialects::{Way, ledger};
 use model::{
@@ -411,7 +411,7 @@ fn to_clients(text: &str) {
     if let [TerminalEvent::Offered(offer) | TerminalEvent::Inquired(offer)] = &events[..] {
         shown(&mut terminal, offer);
     }
-    let config = LinesConfig::Pos(PosConfig::new(Secret::new("mk_1")));
+    let config = PosConfig::new(Secret::new("mk_1"));
     assert!(Ours::new(Lines::new(&config, 7, START)).hear(text).len() <= 3);
     let _ = client::redact(text);
     // Nothing a gateway says before it has let us in breaks a client either.
@@ -424,7 +424,7 @@ fn to_clients(text: &str) {
 /// Whatever is offered can be answered, with the money that was asked for.
 fn shown(terminal: &mut Ours<Terminal>, offer: &Offer) {
     let report = Box::new(Report::approved(offer, "77Q2LM", model::Wall::from_millis(START.millis())));
-    let answer = TerminalCommand::Answer { transaction_id: offer.transaction_id.clone(), report };
+    let answer = TerminalCommand::Answer(report);
     let out = terminal.input(ToClient::Command(answer));
     let [OfClient::Send(frame)] = &out[..] else { panic!("a report is sent: {out:?}") };
     assert_eq!(fields(fields(frame.reveal().as_bytes())["paymentResponse"].as_bytes())["amount"], offer.amount);

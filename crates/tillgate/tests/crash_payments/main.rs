@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::modulus::{TerminalConfig, TransactionId};
-use client::{Endpoint, State, drive};
+use client::{Endpoint, Login as _, State, drive};
 use common::crash::{Dice, key, quick};
 use common::server::{PATIENCE, Server, until};
 use common::{ended, tillgate};

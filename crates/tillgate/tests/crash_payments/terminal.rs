@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use client::modulus::{Lines, LinesConfig, TerminalConfig};
-use client::{Input, LinesEvent, Machine, Output, State, Text};
+use client::modulus::TerminalConfig;
+use client::{Input, Lines, LinesEvent, Machine, Output, State, Text};
 use model::Timestamp;
 use serde_json::{Value, json};
 
@@ -75,8 +75,8 @@ pub(crate) type Shared = Arc<Mutex<Disk>>;
 
 /// The machine.
 pub(crate) struct Terminal {
-    config: LinesConfig,
-    lines: Lines,
+    config: TerminalConfig,
+    lines: Lines<TerminalConfig>,
     disk: Shared,
     dice: Dice,
     /// What this process means to do; gone when it dies.
@@ -99,7 +99,6 @@ type Out = Vec<Output<()>>;
 
 impl Terminal {
     pub(crate) fn new(config: TerminalConfig, disk: Shared, dice: Dice, seed: u64, now: Timestamp) -> Self {
-        let config = LinesConfig::Terminal(config);
         let lines = Lines::new(&config, seed, now);
         Self { config, lines, disk, dice, plans: Vec::new(), unheard: VecDeque::new(), down: None }
     }

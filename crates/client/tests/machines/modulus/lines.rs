@@ -1,13 +1,13 @@
 //! The machine of raw lines.
 
-use client::modulus::{Lines, LinesConfig, PosConfig};
-use client::{Ended, Input, Line, LinesEvent, Lost, Output, State, Text};
+use client::modulus::PosConfig;
+use client::{Ended, Input, Line, Lines, LinesEvent, Lost, Output, State, Text};
 use model::Secret;
 
 use crate::stage::{Stage, closed, said};
 
-fn lines() -> Stage<Lines> {
-    let config = LinesConfig::Pos(PosConfig::new(Secret::new("mk_1")));
+fn lines() -> Stage<Lines<PosConfig>> {
+    let config = PosConfig::new(Secret::new("mk_1"));
     let mut stage = Stage::new(|now| Lines::new(&config, 7, now));
     stage.wait();
     stage

@@ -38,7 +38,7 @@ fn offered(stage: &mut Stage<Terminal>, name: &str) -> Offer {
 
 fn approve(stage: &mut Stage<Terminal>, offer: &Offer) -> Vec<Output<TerminalEvent>> {
     let report = Report::approved(offer, "77Q2LM", Wall::parse("2031-03-04T05:06:29.410Z").unwrap());
-    stage.command(TerminalCommand::Answer { transaction_id: offer.transaction_id.clone(), report: Box::new(report) })
+    stage.command(TerminalCommand::Answer(Box::new(report)))
 }
 
 fn result(name: &str) -> String {
@@ -159,8 +159,50 @@ fn one_id_is_one_payment_with_one_result() {
     assert_eq!(said(&stage.hear(&asks("payment", "a"))), [result("a")]);
     let out = stage.command(TerminalCommand::NotBegun { transaction_id: id("a") });
     assert!(matches!(&out[..], [Output::Event(TerminalEvent::Problem { .. })]), "{out:?}");
-    let nobodys = Offer { transaction_id: id("z"), ..offer };
-    assert!(matches!(&approve(&mut stage, &nobodys)[..], [Output::Event(TerminalEvent::Problem { .. })]));
+}
+
+#[test]
+fn a_result_from_a_record_of_ones_own_is_said_without_being_asked_for() {
+    let offer = offered(&mut terminal(), "a");
+    let kept = Report::approved(&offer, "77Q2LM", Wall::parse("2031-03-04T05:06:29.410Z").unwrap()).frame();
+    let recalled = || TerminalCommand::Answer(Box::new(Report::of_frame(kept.reveal()).unwrap()));
+
+    let mut stage = Stage::new(|now| Terminal::new(TerminalConfig::new(Secret::new("mt_1"), "lane-7"), 7, now));
+    assert_eq!(stage.command(recalled()), [], "there is no connection yet");
+    stage.wait();
+    assert_eq!(said(&stage.input(Input::Opened)[1..]), [result("a")]);
+    assert_eq!(stage.hear(&asks("paymentInquiry", "a")), [], "said on this connection already");
+    assert_eq!(said(&stage.pass(Duration::from_secs(10))), [result("a")], "and once more, until there is a word");
+    assert_eq!(stage.hear(&ack("a", "late")), [acknowledged("a", Ack::Late)]);
+    assert_eq!(said(&stage.pass(Duration::from_secs(15))), [""; 0]);
+    let out = stage.command(recalled());
+    assert!(matches!(&out[..], [Output::Event(TerminalEvent::Problem { .. })]), "{out:?}");
+
+    let mut stage = terminal();
+    assert_eq!(said(&stage.command(recalled())), [result("a")], "on a connection that is there, at once");
+    stage.hear(&ack("a", "rejected"));
+    assert_eq!(said(&approve(&mut stage, &offer)), [result("a")], "another is awaited");
+}
+
+#[test]
+fn a_result_is_kept_as_its_frame_and_nothing_else_is_read_as_one() {
+    let offer = offered(&mut terminal(), "a");
+    let wall = Wall::parse("2031-03-04T05:06:29.410Z").unwrap();
+    let reports = [
+        Report::approved(&offer, "77Q2LM", wall).receipt("two\nlines").amount("\"9\""),
+        Report::declined(&Offer { metadata: None, ..offer.clone() }, "EXPIRED_CARD", "expired", wall),
+        Report::cancelled(&offer, wall),
+    ];
+    for report in reports {
+        assert_eq!(Report::of_frame(report.frame().reveal()).as_ref(), Some(&report));
+    }
+    let whole = result("a");
+    let whole = whole.trim_start_matches("< ");
+    for (there, instead) in
+        [("SUCCESS", "PAID"), ("\"transactionId\"", "\"id\""), ("paymentResponse\":", "p\":"), ("}", "")]
+    {
+        assert_eq!(Report::of_frame(&whole.replace(there, instead)), None, "{instead} for {there}");
+    }
 }
 
 #[test]
@@ -213,6 +255,8 @@ fn what_is_known_is_bounded_and_only_what_is_over_is_forgotten() {
     assert_eq!(said(&stage.hear(&asks("payment", "c"))), [r#"< {"action":"paymentUnknown","transactionId":"c"}"#]);
     approve(&mut stage, &first);
     assert_eq!(said(&stage.hear(&asks("payment", "c"))), [r#"< {"action":"paymentUnknown","transactionId":"c"}"#]);
+    let nobodys = Offer { transaction_id: id("z"), ..first };
+    assert!(matches!(&approve(&mut stage, &nobodys)[..], [Output::Event(TerminalEvent::Problem { .. })]));
     stage.hear(&ack("a", "accepted"));
     offered(&mut stage, "c");
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use client::modulus::{
-    Failure, LinesConfig, PaymentRequest, PosClient, PosConfig, PosEvent, Report, Status, TerminalClient,
-    TerminalConfig, TransactionId,
+    Failure, PaymentRequest, PosClient, PosConfig, PosEvent, Report, Status, TerminalClient, TerminalConfig,
+    TransactionId,
 };
 use client::rehearsal::{Doorbell, Peer, pipes};
 use client::{BadEndpoint, CheckFailure, Ended, Endpoint, Heard, Lost, NotSent, State, check};
@@ -204,7 +204,7 @@ async fn a_terminal_says_its_result_on_the_next_connection_too() {
     let request = r#"{"transactionId":"a","amount":"1250.00","currency":"PHP","paymentMethod":"CARD"}"#;
     peer.send(&format!(r#"{{"action":"payment","terminalId":"lane-7","paymentRequest":{request}}}"#)).await.unwrap();
     let offer = offers.next().await.unwrap();
-    assert!(terminal.answer(Report::approved(&offer, "77Q2LM", Wall::from_millis(0)), &offer));
+    assert!(terminal.answer(Report::approved(&offer, "77Q2LM", Wall::from_millis(0))));
     let result = peer.text().await.unwrap();
     assert!(result.contains(r#""authorizationCode":"77Q2LM""#), "{result}");
     drop(peer);
@@ -216,7 +216,7 @@ async fn a_terminal_says_its_result_on_the_next_connection_too() {
 #[tokio::test(start_paused = true)]
 async fn a_gateway_can_be_looked_at() {
     let (endpoint, mut doorbell) = endpoint();
-    let checking = tokio::spawn(check(endpoint, LinesConfig::Pos(config())));
+    let checking = tokio::spawn(check(endpoint, config()));
     let mut peer = doorbell.accept().await.unwrap();
     assert_eq!(peer.text().await.as_deref(), Some(r#"{"action":"ping"}"#));
     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -225,7 +225,7 @@ async fn a_gateway_can_be_looked_at() {
     assert_eq!(checking.await.unwrap().unwrap().ping.as_millis(), 20);
 
     let (endpoint, mut doorbell) = self::endpoint();
-    let checking = tokio::spawn(check(endpoint, LinesConfig::Pos(config())));
+    let checking = tokio::spawn(check(endpoint, config()));
     let (_, mut stream) = request(&mut doorbell).await;
     stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     assert!(matches!(checking.await.unwrap(), Err(CheckFailure::Forbidden(_))));
