@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const RUNNING_PER_GROUP: usize = 20_000;
 /// Events a group keeps for listeners that come back; older ones are a gap.
 pub const EVENTS_PER_GROUP: usize = 1_024;
+/// How long it keeps them.
+pub const EVENTS_KEPT: Duration = Duration::from_secs(5 * 60);
 /// Proven takeovers of one name within [`DAMPING_SPAN`] before a newcomer is held off.
 pub const DAMPING_AFTER: usize = 5;
 /// How far back takeovers count.

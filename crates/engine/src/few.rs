@@ -40,6 +40,13 @@ impl<K: Ord, V> Few<K, V> {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::One(one) => one.is_none(),
+            Self::Many(many) => many.is_empty(),
+        }
+    }
+
     pub(crate) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -142,6 +149,7 @@ mod tests {
                     }
                 }
                 prop_assert!(few.iter().eq(&map));
+                prop_assert_eq!(few.is_empty(), map.is_empty());
                 prop_assert!(few.keys().eq(map.keys()) && few.values().eq(map.values()));
                 prop_assert_eq!(few.get(&key), map.get(&key));
                 prop_assert_eq!(few.contains_key(&key), map.contains_key(&key));

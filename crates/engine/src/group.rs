@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::{
-    Ask, AskId, Audience, DeviceId, Epoch, Fence, GroupId, Hears, OperationId, Principal, PrincipalId, Refusal,
+    Ask, AskId, Audience, DeviceId, Epoch, GroupId, Hears, OperationId, Position, Principal, PrincipalId, Refusal,
     RequestKey, Role, Route, Taken, Tell,
 };
 
@@ -62,7 +62,7 @@ impl Session {
 }
 
 impl Group {
-    pub(crate) fn new(id: GroupId, fence: Fence) -> Self {
+    pub(crate) fn new(id: GroupId, start: Position) -> Self {
         Self {
             id,
             sessions: Few::new(),
@@ -75,8 +75,21 @@ impl Group {
             keys: BTreeSet::new(),
             running: BTreeSet::new(),
             short: BTreeSet::new(),
-            stream: Stream::new(fence),
+            stream: Stream::new(start),
         }
+    }
+
+    /// Whether nothing is left that somebody could miss: whoever comes back finds the rest in the store.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        // A name somebody waits for, counted takeovers, windows that have not slid empty and events that a listener may
+        // come back for all keep it.
+        self.sessions.is_empty()
+            && self.singles.is_empty()
+            && self.partings.is_empty()
+            && self.known.is_empty()
+            && self.devices.is_empty()
+            && self.operations.is_empty()
+            && self.stream.is_empty()
     }
 
     /// Sessions that are in, and those that wait to be let in.

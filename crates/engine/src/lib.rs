@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use model::{
     Ask, AskId, DeviceId, DeviceRow, DeviceSeen, Dialect, Epoch, Fence, GroupId, Loaded, Now, OperationId,
-    OperationRow, RequestKey, Route, Rules, Sight, Target, Timestamp, Verdict, Which,
+    OperationRow, Position, RequestKey, Route, Rules, Sight, Target, Timestamp, Verdict, Which,
 };
 
 pub use port::{Input, Output};
@@ -41,6 +41,8 @@ pub struct Partition {
     timers: Timers,
     last_operation: Option<OperationId>,
     epochs: u64,
+    /// The furthest any group's events were counted that has left memory since: whoever comes back counts on from here.
+    events: u64,
     /// It has had a turn.
     awake: bool,
     rules: Rulebook,
@@ -92,6 +94,7 @@ impl Partition {
             timers: Timers::default(),
             last_operation: loaded.newest.map(|newest| OperationId::next(loaded.partition, newest.millis() + 1, None)),
             epochs: 0,
+            events: 0,
             awake: false,
             rules: Arc::clone(&rules),
             remembered: loaded.devices,
@@ -100,22 +103,22 @@ impl Partition {
             let rules = rules(row.dialect, &row.kind);
             partition.last_operation = partition.last_operation.max(Some(row.id));
             partition.places.insert(row.id, row.group.clone());
-            let (fence, group) = (partition.fence, row.group.clone());
+            let (start, group) = (partition.start(), row.group.clone());
             let timers = &mut partition.timers;
             partition
                 .groups
                 .entry(group)
-                .or_insert_with_key(|id| Box::new(Group::new(id.clone(), fence)))
+                .or_insert_with_key(|id| Box::new(Group::new(id.clone(), start)))
                 .restore(row, rules, timers);
         }
         let mut owed = loaded.mail;
         owed.sort_by_key(|mail| (mail.until, mail.operation));
         for mail in owed {
-            let fence = partition.fence;
+            let start = partition.start();
             partition
                 .groups
                 .entry(mail.group.clone())
-                .or_insert_with_key(|id| Box::new(Group::new(id.clone(), fence)))
+                .or_insert_with_key(|id| Box::new(Group::new(id.clone(), start)))
                 .restore_mail(mail, &mut partition.timers);
         }
         partition
@@ -262,10 +265,10 @@ impl Partition {
 
     /// What only the first turn can do, because it knows the time.
     fn wake_up(&mut self, now: Now) {
-        let fence = self.fence;
+        let start = self.start();
         for row in std::mem::take(&mut self.remembered) {
             let id = row.group.clone();
-            let group = self.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id, fence)));
+            let group = self.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id, start)));
             group.restore_device(row, now, &mut self.timers);
         }
         for group in self.groups.values_mut() {
@@ -286,6 +289,7 @@ impl Partition {
                 Timer::Windows(id, principal) => {
                     self.with(&id, now, out, |group, turn| group.windows_due(turn, &principal));
                 }
+                Timer::Events(id) => self.with(&id, now, out, |group, turn| group.events_due(turn)),
                 Timer::Parting(route) => {
                     if let Some(id) = self.routes.get(&route).cloned() {
                         self.with(&id, now, out, |group, turn| group.parted(turn, route, false));
@@ -295,10 +299,15 @@ impl Partition {
         }
     }
 
-    /// Runs one step of a group, which is made when it is new and kept: its numbers must not start again.
+    /// Where a group's events start to be counted: no place its listeners may have heard of is given twice.
+    const fn start(&self) -> Position {
+        Position { fence: self.fence, n: self.events }
+    }
+
+    /// Runs one step of a group, which is made when it is new and leaves memory when nothing is left in it.
     fn with(&mut self, id: &GroupId, now: Now, out: &mut Vec<Output>, step: impl FnOnce(&mut Group, &mut Turn<'_>)) {
-        let fence = self.fence;
-        let group = self.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id.clone(), fence)));
+        let (fence, start) = (self.fence, self.start());
+        let group = self.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id.clone(), start)));
         let mut turn = Turn {
             now,
             partition: self.id,
@@ -312,6 +321,10 @@ impl Partition {
             out,
         };
         step(group, &mut turn);
+        if group.is_at_rest() {
+            self.events = self.events.max(group.stream.at().n);
+            self.groups.remove(id);
+        }
     }
 }
 

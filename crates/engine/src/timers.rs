@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Windows(GroupId, PrincipalId),
     /// Takeovers that no longer count.
     Damping(GroupId, Box<str>),
+    /// Events that are too old to be told again.
+    Events(GroupId),
 }
 
 /// The set.

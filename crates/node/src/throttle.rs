@@ -19,7 +19,8 @@ impl Throttle {
     /// Failures of one name at one address within the span before it waits.
     pub const FREE: u32 = 10;
     /// Failures of one address within the span before it waits under every name. Thirty tills may stand behind one, so
-    /// there is room for several with a wrong key: each of them is held off by its name first.
+    /// there is room for several with a wrong key: each of them is held off by its name first. This machine's own address
+    /// is nobody's: everybody may stand behind it whom a proxy here does not name.
     pub const FREE_PER_ADDRESS: u32 = 100;
     /// So long after the first failure all of them are forgiven.
     pub const SPAN: Duration = Duration::from_secs(60);
@@ -30,14 +31,16 @@ impl Throttle {
     #[must_use]
     pub fn wait(&self, at: Timestamp, address: IpAddr, name: &str) -> Option<Duration> {
         let of_name = self.names.wait(at, name, Self::FREE);
-        let of_address = self.addresses.wait(at, &place(address), Self::FREE_PER_ADDRESS);
+        let of_address = place(address).and_then(|place| self.addresses.wait(at, &place, Self::FREE_PER_ADDRESS));
         of_name.max(of_address)
     }
 
     /// Notes a failure.
     pub fn failed(&mut self, at: Timestamp, address: IpAddr, name: &str) {
         self.names.add(at, name, |name| Arc::from(name));
-        self.addresses.add(at, &place(address), |address| *address);
+        if let Some(place) = place(address) {
+            self.addresses.add(at, &place, |place| *place);
+        }
     }
 
     /// Forgives the name: the right secret came. What others at the address did is not forgiven with it.
@@ -46,11 +49,12 @@ impl Throttle {
     }
 }
 
-/// Who counts as one address: an IPv4 address, or the /64 that one IPv6 customer has to himself.
-fn place(address: IpAddr) -> IpAddr {
+/// Who counts as one address: an IPv4 address, or the /64 that one IPv6 customer has to himself; none for this machine.
+fn place(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address if address.is_loopback() => None,
+        IpAddr::V4(address) => Some(IpAddr::V4(address)),
+        IpAddr::V6(address) => Some(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))),
     }
 }
 
@@ -161,6 +165,19 @@ mod tests {
         }
         let next = IpAddr::V6(Ipv6Addr::from_bits((0x2001 << 112) + 9_999));
         assert!(throttle.wait(at(0), next, "new").is_some());
+    }
+
+    #[test]
+    fn this_machines_own_address_is_nobodys_but_names_there_are_counted() {
+        for ours in ["127.0.0.1", "::1", "::ffff:127.0.0.9"] {
+            let (ours, mut throttle) = (ours.parse().unwrap(), Throttle::default());
+            for name in 0..2 * Throttle::FREE_PER_ADDRESS {
+                throttle.failed(at(0), ours, &name.to_string());
+            }
+            assert_eq!(throttle.wait(at(1), ours, "new"), None, "{ours}");
+            (0..Throttle::FREE).for_each(|_| throttle.failed(at(0), ours, "new"));
+            assert!(throttle.wait(at(1), ours, "new").is_some(), "{ours}");
+        }
     }
 
     #[test]

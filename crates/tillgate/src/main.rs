@@ -15,6 +15,7 @@ mod members;
 mod pay;
 mod place;
 mod running;
+mod scribe;
 mod secret_file;
 mod serve;
 mod sign;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         Command::Load(command) => load::run(*command),
         Command::Config(command) => config::run(command),
     };
+    scribe::finish();
     match outcome {
         Ok(()) => Exit::Good.into(),
         Err(error) => exit::explain(&error).into(),

@@ -136,7 +136,8 @@ fn hear(kind: SignalKind) -> anyhow::Result<Signal> {
 }
 
 /// Log lines on stderr and as many open files as the system lets us have.
-pub(crate) fn prepare(configuration: &Configuration) {
-    logs::start(&configuration.log);
+pub(crate) fn prepare(configuration: &Configuration) -> anyhow::Result<()> {
+    logs::start(&configuration.log).context("the log cannot be started")?;
     tracing::debug!(files = gateway::raise_file_limit(), "open files allowed");
+    Ok(())
 }

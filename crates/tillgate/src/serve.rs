@@ -29,7 +29,7 @@ pub(crate) fn run(serve: &Serve) -> anyhow::Result<()> {
     if let Some(listen) = serve.listen {
         configuration.server.listen.0 = vec![listen];
     }
-    running::prepare(&configuration);
+    running::prepare(&configuration)?;
     if configuration.dialects.boop.test_user_ids {
         tracing::warn!("boop.test_user_ids is on: whoever has a scanner's key can be any user");
     }

@@ -4,12 +4,13 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use common::server::{PATIENCE, Server, wait};
+use common::server::{PATIENCE, Server, signal, wait};
 use common::{Said, ended, tillgate};
 use serde_json::Value;
 
@@ -222,6 +223,33 @@ fn sigterm_drains_peers_and_exits_with_0() {
     assert_eq!(line.code(), 12, "the peer is told to come back");
     let log = std::fs::read_to_string(house.folder.path().join("log.txt")).unwrap();
     assert!(!log.contains("ERROR") && !log.contains(&house.key.secret), "{log}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = tillgate();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path().join("data"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut base = String::new();
+    stdout.read_line(&mut base).unwrap();
+    let address = base.trim().strip_prefix("http://").unwrap();
+    // Each is a line of the log; a pipe takes some 500 of them.
+    for _ in 0..1_500 {
+        let mut peer = TcpStream::connect(address).unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        peer.write_all(
+            b"GET /nowhere HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .unwrap();
+        let mut answer = [0; 12];
+        peer.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 404");
+    }
+    signal(&child, "TERM");
+    assert_eq!(wait(&mut child, PATIENCE).code(), Some(0));
 }
 
 #[test]

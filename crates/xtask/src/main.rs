@@ -67,6 +67,9 @@ enum Task {
         /// How long; ten minutes for a figure to believe
         #[arg(long, default_value_t = 20)]
         seconds: u64,
+        /// Also each kind of hostile peer by itself before, for as long
+        #[arg(long)]
+        alone: bool,
     },
     /// Play streets of tills and terminals from seeds, with everything that goes wrong, and look at the laws
     Simulate {
@@ -114,8 +117,8 @@ fn main() -> ExitCode {
             let what = if minimise { fuzz::What::Minimise } else { fuzz::What::Run(seconds) };
             ("fuzz", vec![Step::doing("fuzz", move || fuzz::run(&targets, what))], Failing::Stop)
         }
-        Task::Soak { seconds } => {
-            let plan = soak::Plan { storm: Duration::from_secs(seconds), timed: true };
+        Task::Soak { seconds, alone } => {
+            let plan = soak::Plan { storm: Duration::from_secs(seconds), timed: true, alone };
             let soak = Step::doing("everything hostile at once", move || soak::run(plan));
             ("soak", vec![release_build(), soak], Failing::Stop)
         }
@@ -137,7 +140,7 @@ fn everything() -> Vec<Step> {
     steps.push(simulation(SHORT_SIMULATION, 1, true));
     steps.extend(build_and_run_clients());
     steps.push(zombies());
-    let plan = soak::Plan { storm: SHORT_SOAK, timed: false };
+    let plan = soak::Plan { storm: SHORT_SOAK, timed: false, alone: false };
     steps.push(Step::doing("everything hostile at once, shortly", move || soak::run(plan)));
     steps
 }

@@ -1,7 +1,8 @@
 //! Every bound of the engine is reached once, and what an idle session costs is held.
 
 use engine::bounds::{
-    DAMPING_AFTER, DAMPING_SPAN, EVENTS_PER_GROUP, HANDOVER, NAMES_PER_PERFORMER, PARTING, RUNNING_PER_GROUP,
+    DAMPING_AFTER, DAMPING_SPAN, EVENTS_KEPT, EVENTS_PER_GROUP, HANDOVER, NAMES_PER_PERFORMER, PARTING,
+    RUNNING_PER_GROUP,
 };
 use model::Target;
 
@@ -51,7 +52,7 @@ fn a_performer_serves_its_most_names_and_no_more() {
 fn the_bounds_are_those_the_stories_tell() {
     // The other stories reach these: events.rs, admission.rs.
     assert_eq!((EVENTS_PER_GROUP, DAMPING_AFTER), (1_024, 5));
-    assert_eq!((DAMPING_SPAN, HANDOVER, PARTING), (s(30), s(1), s(30)));
+    assert_eq!((EVENTS_KEPT, DAMPING_SPAN, HANDOVER, PARTING), (s(300), s(30), s(1), s(30)));
 }
 
 #[test]
@@ -62,9 +63,10 @@ fn an_idle_session_costs_no_timer() {
     world.admit("operator", admin("operator"));
     world.serve("reader", &["orders"]);
     world.listen("operator", None);
+    world.wait(EVENTS_KEPT);
     assert_eq!(world.partition.deadline(), None);
     world.submit("till", Work::new("k1"));
     world.answer("reader", "k1", completed("seen"));
-    world.wait(s(60));
+    world.wait(EVENTS_KEPT);
     assert_eq!(world.partition.deadline(), None);
 }

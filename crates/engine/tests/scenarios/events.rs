@@ -2,7 +2,7 @@
 
 use engine::bounds::EVENTS_PER_GROUP;
 
-use crate::support::{Work, World, admin, completed, performer, requester};
+use crate::support::{Work, World, admin, completed, performer, requester, s};
 use crate::{shop_and_reader, then};
 
 #[test]
@@ -65,6 +65,27 @@ fn a_listener_whose_place_was_forgotten_is_told_of_the_gap() {
     assert_eq!(lines[1], "operator: hears 2 d1 offline e1.1");
     let lines = world.listen("operator", Some((1, 1)));
     assert_eq!((lines.len(), &*lines[0]), (1 + EVENTS_PER_GROUP, "operator= listening at 1.1025"));
+}
+
+#[test]
+fn events_are_kept_for_five_minutes_also_while_nobody_is_there() {
+    let mut world = shop_and_reader();
+    world.leave("till");
+    world.leave("reader");
+    world.wait(s(100));
+    world.admit("reader again", performer("d1"));
+    world.wait(s(199));
+    world.admit("operator", admin("operator"));
+    then(
+        world.listen("operator", Some((1, 1))),
+        &["operator= listening at 1.3", "operator: hears 2 d1 offline e1.2", "operator: hears 3 d1 online e1.3"],
+    );
+    world.wait(s(1));
+    then(
+        world.listen("operator", Some((1, 1))),
+        &["operator= listening at 1.3 gap", "operator: hears 3 d1 online e1.3"],
+    );
+    then(world.listen("operator", Some((1, 2))), &["operator= listening at 1.3", "operator: hears 3 d1 online e1.3"]);
 }
 
 #[test]

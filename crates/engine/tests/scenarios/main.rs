@@ -12,6 +12,7 @@ mod losses;
 mod mailbox;
 mod presence;
 mod repeats;
+mod rest;
 mod restart;
 mod taken_back;
 mod targets;

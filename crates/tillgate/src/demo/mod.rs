@@ -65,7 +65,7 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<()> {
     settings.drain_time = settings.drain_time.min(DRAIN_TIME);
     Arc::make_mut(&mut configuration.dialects.boop).test_user_ids = true;
     Arc::make_mut(&mut configuration.dialects.modulus).allow_private_webhook_targets = true;
-    running::prepare(&configuration);
+    running::prepare(&configuration)?;
     match &demo.data {
         Some(folder) => running::block_on(play(demo, &configuration, folder, "kept when it ends")),
         None => {

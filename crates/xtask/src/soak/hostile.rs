@@ -1,13 +1,15 @@
 //! Peers that do everything wrong, each in its own way, again and again until they are told to stop.
 
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use super::raw::{Heard, Key, Peer, frame, login, request};
 
@@ -291,11 +293,16 @@ pub(crate) struct Mob {
 
 impl Mob {
     /// Lets them loose; each peer has a key of its own, except those that fight for one.
-    pub(crate) fn rise(at: SocketAddr, keys: &[Key]) -> anyhow::Result<Self> {
+    pub(crate) fn rise(at: SocketAddr, keys: &[Key], kinds: &'static [Kind]) -> anyhow::Result<Self> {
+        let keys = keys.to_vec();
+        idly(move || Self::loose(at, &keys, kinds))?
+    }
+
+    fn loose(at: SocketAddr, keys: &[Key], kinds: &'static [Kind]) -> anyhow::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut mob = Self { stop: Arc::clone(&stop), goes: Vec::new(), threads: Vec::new() };
         let mut keys = keys.iter();
-        for kind in &KINDS {
+        for kind in kinds {
             let goes = Arc::new(AtomicU64::new(0));
             mob.goes.push((kind.name, Arc::clone(&goes)));
             let mut shared = None;
@@ -332,6 +339,19 @@ impl Mob {
         }
         self.goes.into_iter().map(|(name, goes)| (name, goes.load(Relaxed))).collect()
     }
+}
+
+/// Does it on a thread that, like those it begins, only has a processor while nobody else wants one: the gateway and the
+/// well-behaved share the processors with nobody, and what they wait for is the gateway.
+pub(crate) fn idly<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    let act = move || {
+        let myself = fs::read_link("/proc/thread-self").context("no /proc")?;
+        let number = myself.file_name().context("a thread without a number")?;
+        let status = Command::new("chrt").args(["--idle", "--pid", "0"]).arg(number).status();
+        ensure!(status.is_ok_and(|status| status.success()), "chrt of util-linux is needed");
+        Ok(act())
+    };
+    thread::spawn(act).join().ok().context("a thread of the mob broke")?
 }
 
 /// Slow peers that are all on one core: they ask without reading until they are cut, and come again.

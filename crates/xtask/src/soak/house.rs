@@ -34,7 +34,6 @@ const EXIT_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct House {
     child: Child,
     folder: TempDir,
-    program: PathBuf,
     pub(crate) at: SocketAddr,
 }
 
@@ -63,7 +62,7 @@ impl House {
             let log = fs::read_to_string(folder.path().join("log.txt")).unwrap_or_default();
             bail!("the gateway ended with {status}:\n{log}");
         };
-        Ok(Self { child, folder, program, at })
+        Ok(Self { child, folder, at })
     }
 
     /// Resident memory in kilobytes.
@@ -71,6 +70,15 @@ impl House {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         line.split_whitespace().next().and_then(|text| text.parse().ok()).context("VmRSS is a number")
+    }
+
+    /// Processor time it has taken so far.
+    pub(crate) fn worked(&self) -> anyhow::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name in brackets may hold blanks; time in the program and in the kernel are the 12th and 13th after it.
+        let (_, fields) = stat.rsplit_once(") ").context("no stat")?;
+        let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(ticks * 10))
     }
 
     pub(crate) fn metrics(&self) -> anyhow::Result<Metrics> {
@@ -93,9 +101,17 @@ impl House {
         Ok(self.log()?.into_iter().filter_map(fields).collect())
     }
 
+    /// An error, with the end of its log, when it has ended by itself.
+    pub(crate) fn lives(&mut self) -> anyhow::Result<()> {
+        let Some(status) = self.child.try_wait()? else { return Ok(()) };
+        let log = fs::read_to_string(self.folder.path().join("log.txt"))?;
+        let last: Vec<&str> = log.lines().rev().take(20).collect();
+        bail!("the gateway ended by itself with {status}, its last words first:\n{}", last.join("\n"));
+    }
+
     /// SIGTERM, exit code 0 in time, and a log in which nothing went wrong; how many lines it has.
     pub(crate) fn stop(&mut self) -> anyhow::Result<(usize, Duration)> {
-        ensure!(self.child.try_wait()?.is_none(), "{} ended by itself", self.program.display());
+        self.lives()?;
         let began = Instant::now();
         terminate(&self.child)?;
         let status = wait_for(&mut self.child, EXIT_WITHIN)?.context("it was still running long after SIGTERM")?;

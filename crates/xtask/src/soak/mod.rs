@@ -1,8 +1,12 @@
 //! Everything hostile at once against the real gateway, and well-behaved peers beside it that must not notice.
 //!
 //! ```text
-//! calm ── one core is full of slow peers ── everything hostile at once ── everybody leaves ── drain
+//! calm ── one core is full of slow peers ── everything hostile at once ── calm ── everybody leaves ── drain
 //! ```
+//!
+//! All of it happens on one machine, so hostile peers run at idle priority: the gateway and the well-behaved get a
+//! processor whenever they want one, and what a ping takes longer than in calm is what the gateway lets it wait. Calm is
+//! measured before and after; how far the two differ is the machine's noise.
 //!
 //! What must hold at the end: pings as quick as ever, memory bounded, no panic, no line at error level, every connection
 //! ended under a reason that has a name, exit code 0.
@@ -13,6 +17,7 @@ mod raw;
 mod well;
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -29,14 +34,14 @@ use well::{Crowd, Times, quantile};
 const PAIRS: usize = 6;
 /// Slow peers on one core.
 const SLOW: usize = 8;
-/// A p99 is called slower from here on: below it the machine's own noise is all there is to see.
-const NOISE: Duration = Duration::from_millis(8);
 /// How many times slower the p99 may be than in calm.
 const SLOWER_MOST: u32 = 2;
 /// Memory that all hostile peers together may cost, in kilobytes.
 const MEMORY_MOST: u64 = 96 * 1024;
 /// How long the last connections may take to end.
 const LAST: Duration = Duration::from_secs(15);
+/// How long what the hostile left behind may take to end.
+const AFTER_STORM: Duration = Duration::from_secs(3);
 /// Lines of memory that are printed.
 const SAMPLES: u32 = 12;
 
@@ -47,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     /// Whether slower pings fail the run, or are only told: a machine that builds beside it cannot be timed.
     pub(crate) timed: bool,
+    /// Each kind of hostile peer by itself before, for as long.
+    pub(crate) alone: bool,
 }
 
 /// The whole run.
@@ -62,17 +69,17 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<()> {
         Ok(())
     })?;
     let crowd = Crowd::enter(house.at, &pairs)?;
-    let calm_for = (plan.storm / 4).clamp(Duration::from_secs(4), Duration::from_secs(20));
-
+    let calm_for = (plan.storm / 4).clamp(Duration::from_secs(4), Duration::from_secs(60));
     thread::sleep(Duration::from_secs(1));
-    crowd.times();
-    thread::sleep(calm_for);
-    let calm = crowd.times();
+    let before = calm(&crowd, calm_for);
     let at_rest = house.resident()?;
-    println!("{:<44}{}", "calm", shown(&calm));
-
+    if plan.alone {
+        alone(&mut house, &crowd, &mob_keys, plan.storm)?;
+    }
     let one_core = one_core(&house, &crowd, &slow_keys, calm_for)?;
-    let storm = storm(&house, &crowd, &mob_keys, plan.storm)?;
+    let storm = storm(&mut house, &crowd, &mob_keys, plan.storm)?;
+    thread::sleep(AFTER_STORM);
+    let after = calm(&crowd, calm_for);
 
     let (asked, settled) = (crowd.tally.asked.load(Relaxed), crowd.tally.settled.load(Relaxed));
     let last = crowd.tally.clone();
@@ -98,15 +105,40 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<()> {
 
     let cost = storm.most.saturating_sub(at_rest);
     ensure!(cost <= MEMORY_MOST, "hostile peers cost {}", kilobytes(cost));
+    println!("p99 of calm: {:.2?} before, {:.2?} after", p99(&before), p99(&after));
+    let calm = quantile(before.into_values().chain(after.into_values()).flatten(), 990);
     for (name, times) in [("the other core while one is full of slow peers", &one_core), ("the storm", &storm.times)] {
-        let (before, after) = (p99(&calm), p99(times));
-        let bound = (before * SLOWER_MOST).max(NOISE);
-        let told = format!(
-            "p99 of {name}: {after:.2?}, in calm {before:.2?}, {:.1} times",
-            after.as_secs_f64() / before.as_secs_f64()
-        );
+        let found = p99(times);
+        let ratio = found.as_secs_f64() / calm.as_secs_f64();
+        let told = format!("p99 of {name}: {found:.2?}, {ratio:.1} times that of calm");
         println!("{told}");
-        ensure!(after <= bound || !plan.timed, "{told}");
+        ensure!(found <= calm * SLOWER_MOST || !plan.timed, "{told}");
+    }
+    Ok(())
+}
+
+/// The times while nothing else happens.
+fn calm(crowd: &Crowd, during: Duration) -> Times {
+    crowd.times();
+    thread::sleep(during);
+    let times = crowd.times();
+    println!("{:<44}{}", "calm", shown(&times));
+    times
+}
+
+/// The times beside each kind of hostile peer by itself.
+fn alone(house: &mut House, crowd: &Crowd, keys: &[Key], during: Duration) -> anyhow::Result<()> {
+    for kind in &hostile::KINDS {
+        let worked = house.worked()?;
+        crowd.times();
+        let mob = Mob::rise(house.at, keys, slice::from_ref(kind))?;
+        thread::sleep(during);
+        let times = crowd.times();
+        house.lives()?;
+        let worked = (house.worked()? - worked).as_secs_f64() / during.as_secs_f64() * 100.0;
+        let goes = mob.disperse().iter().map(|(_, goes)| goes).sum::<u64>();
+        println!("{:<44}{}  {worked:>5.1} % of a core, {goes} goes", kind.name, shown(&times));
+        thread::sleep(AFTER_STORM);
     }
     Ok(())
 }
@@ -144,11 +176,12 @@ fn one_core(house: &House, crowd: &Crowd, keys: &[Key], during: Duration) -> any
     let count = slow.len();
     crowd.times();
     let stop = Arc::new(AtomicBool::new(false));
-    let spammers = slow.into_iter().map(|peer| {
-        let stop = Arc::clone(&stop);
+    let stopped = Arc::clone(&stop);
+    let spam = move |peer| {
+        let stop = Arc::clone(&stopped);
         thread::spawn(move || hostile::spam(peer, &stop))
-    });
-    let spammers: Vec<_> = spammers.collect();
+    };
+    let spammers: Vec<_> = hostile::idly(|| slow.into_iter().map(spam).collect())?;
     thread::sleep(during);
     stop.store(true, Relaxed);
     let times = crowd.times();
@@ -172,10 +205,10 @@ struct Storm {
 }
 
 /// Everything hostile at once.
-fn storm(house: &House, crowd: &Crowd, keys: &[Key], during: Duration) -> anyhow::Result<Storm> {
+fn storm(house: &mut House, crowd: &Crowd, keys: &[Key], during: Duration) -> anyhow::Result<Storm> {
     crowd.times();
     let began = Instant::now();
-    let mob = Mob::rise(house.at, keys)?;
+    let mob = Mob::rise(house.at, keys, &hostile::KINDS)?;
     let mut most = 0;
     let mut times = Times::new();
     for _ in 0..SAMPLES {
@@ -184,6 +217,7 @@ fn storm(house: &House, crowd: &Crowd, keys: &[Key], during: Duration) -> anyhow
             most = most.max(house.resident()?);
             thread::sleep(Duration::from_millis(100).min(during / SAMPLES));
         }
+        house.lives()?;
         let piece = crowd.times();
         let open = house.metrics()?.value("tillgate_connections_open");
         let resident = kilobytes(house.resident()?);

@@ -35,7 +35,7 @@ pub(crate) struct Naive {
     work: Vec<Work>,
     mail: Vec<Mail>,
     windows: Vec<(PrincipalId, Window)>,
-    events: Vec<Event>,
+    events: Vec<(Timestamp, Event)>,
     rules: Rulebook,
     /// What the store remembers of devices, until the first turn.
     remembered: Vec<DeviceRow>,
@@ -332,13 +332,13 @@ impl Naive {
     }
 
     fn place(&self) -> Position {
-        self.events.last().map_or(Position { fence: self.fence, n: 0 }, |event| event.position)
+        self.events.last().map_or(Position { fence: self.fence, n: 0 }, |(_, event)| event.position)
     }
 
     fn happened(&mut self, happening: Happening) {
         let position = Position { fence: self.fence, n: self.place().n + 1 };
         let event = Event { position, group: self.group.clone(), wall: self.now.wall, happening };
-        self.events.push(event.clone());
+        self.events.push((self.now.at, event.clone()));
         self.listeners.sort();
         for route in self.listeners.clone() {
             self.tell(route, Tell::Event(Box::new(event.clone())));
@@ -349,12 +349,13 @@ impl Naive {
     fn listen(&mut self, from: Route, id: AskId, since: Option<Position>) {
         let at = self.place();
         let kept = &self.events[self.events.len().saturating_sub(engine::bounds::EVENTS_PER_GROUP)..];
+        let young = |since: &Timestamp| since.after(engine::bounds::EVENTS_KEPT) > self.now.at;
+        let kept: Vec<Event> = kept.iter().filter(|(at, _)| young(at)).map(|(_, event)| event.clone()).collect();
         let (gap, missed) = match since {
             None => (false, Vec::new()),
-            Some(since) if since.fence != self.fence || since.n > at.n => (true, kept.to_vec()),
+            Some(since) if since.fence != self.fence || since.n > at.n => (true, kept),
             Some(since) => {
-                let after = kept.iter().filter(|event| event.position.n > since.n);
-                let missed: Vec<Event> = after.cloned().collect();
+                let missed: Vec<Event> = kept.into_iter().filter(|event| event.position.n > since.n).collect();
                 (missed.len() as u64 != at.n - since.n, missed)
             }
         };
