@@ -7,7 +7,7 @@ use common::{run, snapshot};
 
 #[test]
 fn every_help_text_is_as_it_was() {
-    let table: [&[&str]; 30] = [
+    let table: [&[&str]; 31] = [
         &[],
         &["serve"],
         &["demo"],
@@ -34,6 +34,7 @@ fn every_help_text_is_as_it_was() {
         &["load", "reconnect"],
         &["load", "fanout"],
         &["load", "operations"],
+        &["load", "payments"],
         &["load", "slow"],
         &["load", "churn"],
         &["config", "check"],

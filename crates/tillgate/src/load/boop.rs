@@ -1,48 +1,11 @@
 //! BOOP as the load speaks it: frames to send, and what a frame that came means, without keeping it.
 
-use bytes::BytesMut;
-use websocket::{Message, Role, encode};
+use super::words::{Word, between, frame, number_of};
 
 /// What a vendor's key opens.
 pub(super) const VENDOR_PATH: &str = dialects::boop::VENDOR_PATH;
 /// What a scanner's key opens.
 pub(super) const SCANNER_PATH: &str = dialects::boop::SCANNER_PATH;
-
-/// What was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
-    /// The upgrade is done.
-    Opened,
-    /// It was refused with this status.
-    NotOpened(u16),
-    /// The login is good.
-    Authenticated,
-    /// A ping is answered.
-    Pong,
-    /// A scanner is shown this context.
-    Offer(u64),
-    /// A scanner hears that this context is over.
-    Over(u64),
-    /// A vendor hears the outcome of this context.
-    Outcome(u64),
-    /// A scan was taken, or came late.
-    Taken,
-    /// An error that is about no context.
-    Error,
-    /// The server said goodbye with this code, or without one.
-    Closed(u16),
-    /// The socket has come to its end.
-    Lost,
-    /// Anything else.
-    Other,
-}
-
-/// One masked text frame. All bytes of a load may be masked alike: nothing here hides anything.
-pub(super) fn frame(text: &str) -> Vec<u8> {
-    let mut bytes = BytesMut::new();
-    encode(&Message::text(text), Role::Client, 0x5eed_5eed, &mut bytes);
-    bytes.to_vec()
-}
 
 pub(super) fn ping() -> Vec<u8> {
     frame(r#"{"type":"ping"}"#)
@@ -79,19 +42,13 @@ pub(super) fn large(bytes: usize) -> Vec<u8> {
     frame(&format!(r#"{{"type":"load","padding":"{}"}}"#, "x".repeat(bytes.saturating_sub(28))))
 }
 
-/// The id of the context of that number in one run.
-pub(super) fn context_id(run: u64, number: u64) -> String {
-    format!("load-{run:x}-{number}")
-}
-
 /// What a text means.
 pub(super) fn word(text: &str) -> Word {
     if text == r#"{"type":"pong"}"# {
         return Word::Pong;
     }
     let kind = between(text, r#""type":""#, '"').unwrap_or_default();
-    let number =
-        || between(text, r#""context_id":""#, '"').and_then(|id| id.rsplit('-').next()).and_then(|id| id.parse().ok());
+    let number = || between(text, r#""context_id":""#, '"').and_then(number_of);
     match (kind, number()) {
         ("pong", _) => Word::Pong,
         ("authenticated", _) => Word::Authenticated,
@@ -102,11 +59,6 @@ pub(super) fn word(text: &str) -> Word {
         ("error", None) => Word::Error,
         _ => Word::Other,
     }
-}
-
-fn between<'a>(text: &'a str, before: &str, after: char) -> Option<&'a str> {
-    let (_, rest) = text.split_once(before)?;
-    rest.split(after).next()
 }
 
 #[cfg(test)]

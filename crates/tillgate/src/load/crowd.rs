@@ -12,7 +12,9 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use websocket::{Close, CloseCode, Decoder, Limits, Message, Role, encode};
 
-use super::boop::{self, Word};
+use super::dialect::Dialect;
+use super::plan::Key;
+use super::words::Word;
 
 /// Bytes read from a socket at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -57,6 +59,7 @@ enum Stage {
 /// All sockets of this process, by seat.
 pub(super) struct Crowd {
     epoll: OwnedFd,
+    dialect: Dialect,
     server: SocketAddr,
     host: String,
     /// Addresses to connect from, taken in turn; none when the server is not on this machine.
@@ -71,10 +74,11 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// Nobody yet. `sources` is from where to connect when the server is on this machine.
-    pub(super) fn new(server: SocketAddr, host: String, sources: Vec<Ipv4Addr>) -> io::Result<Self> {
+    pub(super) fn new(dialect: Dialect, server: SocketAddr, host: String, sources: Vec<Ipv4Addr>) -> io::Result<Self> {
         let local = matches!(server.ip(), IpAddr::V4(address) if address.is_loopback());
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            dialect,
             server,
             host,
             sources: if local { sources } else { Vec::new() },
@@ -87,8 +91,8 @@ impl Crowd {
         })
     }
 
-    /// Begins a connection in that seat; the upgrade follows by itself.
-    pub(super) fn connect(&mut self, seat: usize, path: &str, ears: Ears) -> io::Result<()> {
+    /// Begins a connection in that seat, at the door of that key; the upgrade follows by itself.
+    pub(super) fn connect(&mut self, seat: usize, key: &Key, ears: Ears) -> io::Result<()> {
         let socket = RawSocket::new(Domain::for_address(self.server), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -105,9 +109,10 @@ impl Crowd {
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
             Err(error) => return Err(error),
         }
+        let (path, headers) = self.dialect.door(key);
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {NONCE}\r\n\r\n",
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {NONCE}\r\n{headers}\r\n",
             self.host
         );
         let stream = TcpStream::from(socket);
@@ -185,7 +190,7 @@ impl Crowd {
         for event in &events {
             let seat = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
             let Some(socket) = self.sockets.get_mut(seat).and_then(Option::as_mut) else { continue };
-            let alive = socket.serve(&self.epoll, seat, event.flags, &mut self.buffer, heard);
+            let alive = socket.serve(&self.epoll, self.dialect, seat, event.flags, &mut self.buffer, heard);
             if !alive {
                 self.lose(seat, heard);
             }
@@ -207,6 +212,7 @@ impl Socket {
     fn serve(
         &mut self,
         epoll: &OwnedFd,
+        dialect: Dialect,
         seat: usize,
         happened: EventFlags,
         buffer: &mut [u8],
@@ -253,7 +259,7 @@ impl Socket {
         }
         loop {
             let word = match self.decoder.decode(&mut input) {
-                Ok(Some(Message::Text(text))) => boop::word(&text),
+                Ok(Some(Message::Text(text))) => dialect.word(&text),
                 Ok(Some(Message::Close(close))) => Word::Closed(close.code().map_or(0, CloseCode::get)),
                 Ok(Some(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => Word::Other,
                 Ok(None) => return true,

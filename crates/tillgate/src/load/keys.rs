@@ -1,12 +1,12 @@
 //! The keys a load logs in with: what `tillgate keys create --json` printed.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::plan::{Key, Kind, Side};
+use super::dialect::Dialect;
+use super::plan::{self, Key, Kind, Side};
 use crate::exit::Ended;
 
 #[derive(Deserialize)]
@@ -16,12 +16,19 @@ struct Made {
     group: String,
     principal: String,
     subject: Option<String>,
+    device: Option<String>,
+    #[serde(alias = "api_key")]
     secret: Option<String>,
 }
 
-/// Every key of those files, in order.
-pub(super) fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Key>> {
+/// Every key of those files, in order, and what their holders speak.
+pub(super) fn read(files: &[PathBuf], kind: Kind) -> anyhow::Result<(Dialect, Vec<Key>)> {
     let mut keys = Vec::new();
+    let mut dialect = match kind {
+        Kind::Fanout | Kind::Operations | Kind::Slow => Some(Dialect::Boop),
+        Kind::Payments => Some(Dialect::Modulus),
+        Kind::Idle | Kind::Requests | Kind::Connect | Kind::Reconnect | Kind::Churn => None,
+    };
     for file in files {
         let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -29,17 +36,23 @@ pub(super) fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Key>> {
             let made: Made = serde_json::from_str(line).map_err(|error| {
                 Ended::usage(format!("{}: expected a key of `keys create --json`: {error}", place()))
             })?;
-            if made.dialect != "boop" {
-                return Err(Ended::usage(format!("{}: only boop is spoken under load, not {}", place(), made.dialect)));
+            let Some(spoken) = Dialect::parse(&made.dialect) else {
+                let name = &made.dialect;
+                return Err(Ended::usage(format!("{}: boop and modulus are spoken under load, not {name}", place())));
+            };
+            if *dialect.get_or_insert(spoken) != spoken {
+                let (place, wanted) = (place(), dialect.unwrap_or(spoken).name());
+                return Err(Ended::usage(format!("{place}: this run speaks {wanted}, not {}", spoken.name())));
             }
             let secret = made.secret.ok_or_else(|| {
                 Ended::usage(format!("{}: the key has no secret; only `keys create` prints it", place()))
             })?;
-            let subject = made.subject.unwrap_or(made.principal);
+            let subject = made.subject.or(made.device).unwrap_or(made.principal);
             keys.push(Key { role: made.role, subject, group: made.group, secret });
         }
     }
-    Ok(keys)
+    let dialect = dialect.ok_or_else(|| Ended::usage("the files hold no key"))?;
+    Ok((dialect, keys))
 }
 
 /// What each process gets of the keys and of the connections, or what is missing.
@@ -52,19 +65,15 @@ pub(super) fn shares(
 ) -> anyhow::Result<Vec<(Vec<Key>, usize, usize)>> {
     let missing = |what: String| Err(Ended::usage(what));
     let split = |total: usize, process: usize| total / processes + usize::from(process < total % processes);
-    let (vendors, scanners): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| key.role == Side::Requester);
     match kind {
-        Kind::Fanout => {
-            let all = vendors.into_iter().chain(scanners).collect();
-            Ok(vec![(all, connections, extra)])
-        }
-        Kind::Operations => {
-            let of_group: BTreeMap<&str, &Key> = scanners.iter().map(|key| (key.group.as_str(), key)).collect();
-            let pairs: Vec<(&Key, &Key)> =
-                vendors.iter().filter_map(|key| Some((key, *of_group.get(key.group.as_str())?))).collect();
+        Kind::Fanout => Ok(vec![(keys, connections, extra)]),
+        Kind::Operations | Kind::Payments => {
+            let pairs = plan::pairs(&keys);
             if pairs.len() < connections {
                 let have = pairs.len();
-                return missing(format!("{connections} pairs need vendors with a scanner each, the files have {have}"));
+                return missing(format!(
+                    "{connections} pairs need a requester and a performer of the same group each, the files have {have}"
+                ));
             }
             let mut pairs = pairs.into_iter();
             let share = |process| {
@@ -75,32 +84,36 @@ pub(super) fn shares(
             Ok((0..processes).map(share).collect())
         }
         Kind::Slow => {
-            let wanted = connections + extra;
-            if vendors.len() < wanted {
-                return missing(format!(
-                    "{wanted} sessions need as many vendors' keys, the files have {}",
-                    vendors.len()
-                ));
+            let requesters = requesters(keys);
+            let (wanted, have) = (connections + extra, requesters.len());
+            if have < wanted {
+                return missing(format!("{wanted} sessions need as many requesters' keys, the files have {have}"));
             }
-            Ok(vec![(vendors, connections, extra)])
+            Ok(vec![(requesters, connections, extra)])
         }
         Kind::Churn => {
-            let mut vendors = vendors.into_iter();
-            let have = vendors.len();
-            let share = |process| (vendors.by_ref().take(split(have, process)).collect(), 0, 0);
+            let requesters = requesters(keys);
+            let have = requesters.len();
+            let mut requesters = requesters.into_iter();
+            let share = |process| (requesters.by_ref().take(split(have, process)).collect(), 0, 0);
             Ok((0..processes).map(share).collect())
         }
         Kind::Idle | Kind::Requests | Kind::Connect | Kind::Reconnect => {
-            if vendors.len() < connections {
-                let have = vendors.len();
-                return missing(format!("{connections} sessions need as many vendors' keys, the files have {have}"));
+            let requesters = requesters(keys);
+            let have = requesters.len();
+            if have < connections {
+                return missing(format!("{connections} sessions need as many requesters' keys, the files have {have}"));
             }
-            let mut vendors = vendors.into_iter();
+            let mut requesters = requesters.into_iter();
             let share = |process| {
                 let many = split(connections, process);
-                (vendors.by_ref().take(many).collect(), many, extra)
+                (requesters.by_ref().take(many).collect(), many, extra)
             };
             Ok((0..processes).map(share).collect())
         }
     }
+}
+
+fn requesters(keys: Vec<Key>) -> Vec<Key> {
+    keys.into_iter().filter(|key| key.role == Side::Requester).collect()
 }

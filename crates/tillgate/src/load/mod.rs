@@ -7,13 +7,16 @@
 
 mod boop;
 mod crowd;
+mod dialect;
 mod keys;
 mod kinds;
+mod modulus;
 mod parent;
 mod plan;
 mod report;
 mod server;
 mod times;
+mod words;
 mod worker;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -62,6 +65,8 @@ pub(crate) enum Command {
     Fanout(Fanout),
     /// Vendor, scanner and back, stored twice: operations a second and latency
     Operations(Operations),
+    /// Till, terminal and back, stored twice: payments a second and latency
+    Payments(Payments),
     /// Peers that ask and never read, beside others who do: what the others notice
     Slow(Slow),
     /// Connect, login, ping and goodbye again and again: whether memory comes back
@@ -176,6 +181,21 @@ pub(crate) struct Operations {
 }
 
 #[derive(Args)]
+pub(crate) struct Payments {
+    #[command(flatten)]
+    common: Common,
+    /// Payments on their way at once, each between a till and a terminal of its own
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count::<500_000>)]
+    in_flight: usize,
+    /// How long
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = seconds())]
+    seconds: u64,
+    /// Stop after so many in each process
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    count: u64,
+}
+
+#[derive(Args)]
 pub(crate) struct Slow {
     #[command(flatten)]
     common: Common,
@@ -247,6 +267,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Operations(Operations { common, connections, in_flight, seconds, count }) => {
             Wanted { kind: Kind::Operations, common, connections, in_flight, count, seconds, extra: 0 }
         }
+        Command::Payments(Payments { common, in_flight: connections, seconds, count }) => {
+            Wanted { kind: Kind::Payments, common, connections, in_flight: 1, count, seconds, extra: 0 }
+        }
         Command::Slow(Slow { common, connections, slow, seconds }) => {
             Wanted { kind: Kind::Slow, common, connections, in_flight: 1, count: 0, seconds, extra: slow }
         }
@@ -260,7 +283,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
 fn measure(wanted: Wanted) -> anyhow::Result<()> {
     let Wanted { kind, common, connections, in_flight, count, seconds, extra } = wanted;
     let (server, host) = address(&common.url)?;
-    let sockets = if kind == Kind::Operations { connections * 2 } else { connections };
+    let sockets = if matches!(kind, Kind::Operations | Kind::Payments) { connections * 2 } else { connections };
     let needed = sockets.div_ceil(SOCKETS_OF_A_PROCESS).max(1);
     let alone = matches!(kind, Kind::Fanout | Kind::Slow);
     let processes = match common.processes {
@@ -271,10 +294,12 @@ fn measure(wanted: Wanted) -> anyhow::Result<()> {
     if processes < needed {
         return Err(Ended::usage(format!("{sockets} sockets need {needed} processes, a process opens 18,000 at most")));
     }
-    let shares = keys::shares(kind, keys::read(&common.keys)?, connections, extra, processes)?;
+    let (dialect, keys) = keys::read(&common.keys, kind)?;
+    let shares = keys::shares(kind, keys, connections, extra, processes)?;
     let run = random_number()?;
     let plan = |(number, (keys, connections, extra)): (usize, _)| Plan {
         kind,
+        dialect,
         process: u8::try_from(number + 1).unwrap_or(u8::MAX),
         server,
         host: host.clone(),

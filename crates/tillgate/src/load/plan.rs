@@ -1,11 +1,12 @@
 //! What the processes of a run say to each other, one JSON object a line: the plan down, news and results up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dialect::Dialect;
 use super::times::Times;
 
 /// What is done under load.
@@ -18,6 +19,7 @@ pub(super) enum Kind {
     Reconnect,
     Fanout,
     Operations,
+    Payments,
     Slow,
     Churn,
 }
@@ -26,7 +28,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Key {
     pub(super) role: Side,
-    /// The name it logs in with.
+    /// The name it logs in with, or is known by.
     pub(super) subject: String,
     pub(super) group: String,
     pub(super) secret: String,
@@ -40,10 +42,21 @@ pub(super) enum Side {
     Performer,
 }
 
+/// Who works for whom: in every group the first requester and the first performer, the second and the second, and on.
+pub(super) fn pairs(keys: &[Key]) -> Vec<(&Key, &Key)> {
+    let mut performers: BTreeMap<&str, VecDeque<&Key>> = BTreeMap::new();
+    for key in keys.iter().filter(|key| key.role == Side::Performer) {
+        performers.entry(&key.group).or_default().push_back(key);
+    }
+    let requesters = keys.iter().filter(|key| key.role == Side::Requester);
+    requesters.filter_map(|key| Some((key, performers.get_mut(&*key.group)?.pop_front()?))).collect()
+}
+
 /// One process's share of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) kind: Kind,
+    pub(super) dialect: Dialect,
     pub(super) process: u8,
     pub(super) server: SocketAddr,
     pub(super) host: String,
@@ -51,7 +64,7 @@ pub(super) struct Plan {
     pub(super) addresses: u8,
     pub(super) cpu: Option<usize>,
     pub(super) keys: Vec<Key>,
-    /// Sockets; pairs of them in `operations`.
+    /// Sockets; pairs of them in `operations` and `payments`.
     pub(super) connections: usize,
     /// Connects or requests on their way at once.
     pub(super) in_flight: usize,

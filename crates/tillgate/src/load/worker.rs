@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::boop::{self, Word};
 use super::crowd::{self, Crowd, Ears};
 use super::kinds;
 use super::plan::{GO, Key, News, Outcome, Plan, Side};
 use super::times::Times;
+use super::words::Word;
 use crate::talk;
 
 /// How long all logins of a share may take.
@@ -49,7 +49,7 @@ fn serve() -> anyhow::Result<(Outcome, Share)> {
     }
     let sources = crowd::sources(plan.process, plan.addresses);
     let mut share = Share {
-        crowd: Crowd::new(plan.server, plan.host.clone(), sources)?,
+        crowd: Crowd::new(plan.dialect, plan.server, plan.host.clone(), sources)?,
         heard: Vec::new(),
         causes: BTreeMap::new(),
         failed: 0,
@@ -150,8 +150,7 @@ impl Share {
                 && at <= now
             {
                 due.pop();
-                let path = path_of(of[&seat]);
-                match self.crowd.connect(seat, path, ears) {
+                match self.crowd.connect(seat, of[&seat], ears) {
                     Ok(()) => {
                         on_the_way.insert(seat, (now, tries));
                     }
@@ -167,9 +166,13 @@ impl Share {
                 match word {
                     Word::Opened => {
                         let Some(key) = of.get(&seat) else { continue };
-                        self.crowd.send(seat, &login_of(key));
+                        let login = self.plan.dialect.login(key);
+                        login.iter().for_each(|login| self.crowd.send(seat, login));
                         // Whoever does not read cannot hear the answer.
-                        if ears == Ears::Shut && on_the_way.remove(&seat).is_some() {
+                        if (login.is_none() || ears == Ears::Shut)
+                            && let Some((since, _)) = on_the_way.remove(&seat)
+                        {
+                            times.add(since.elapsed());
                             inside += 1;
                         }
                     }
@@ -193,6 +196,7 @@ impl Share {
                     | Word::Offer(_)
                     | Word::Over(_)
                     | Word::Outcome(_)
+                    | Word::Refused(..)
                     | Word::Taken
                     | Word::Error
                     | Word::Other => {}
@@ -209,19 +213,5 @@ impl Share {
         let ceiling = PAUSE_FIRST.saturating_mul(1 << tries.min(6)).min(PAUSE_LONGEST);
         self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ceiling.mul_f64((self.dice >> 11) as f64 / (1_u64 << 53) as f64)
-    }
-}
-
-pub(super) fn path_of(key: &Key) -> &'static str {
-    match key.role {
-        Side::Requester => boop::VENDOR_PATH,
-        Side::Performer => boop::SCANNER_PATH,
-    }
-}
-
-pub(super) fn login_of(key: &Key) -> Vec<u8> {
-    match key.role {
-        Side::Requester => boop::vendor_login(&key.subject, &key.secret),
-        Side::Performer => boop::scanner_login(&key.subject, &key.secret),
     }
 }

@@ -4,17 +4,17 @@ use std::time::Instant;
 
 use anyhow::ensure;
 
-use super::super::boop::{self, Word};
 use super::super::crowd::Ears;
 use super::super::plan::{Key, Outcome};
 use super::super::times::Times;
-use super::super::worker::{LOOK, Share, login_of, path_of};
-use super::vendors;
+use super::super::words::Word;
+use super::super::worker::{LOOK, Share};
+use super::requesters;
 
 pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
-    let keys = vendors(share);
+    let keys = requesters(share);
     let seats = share.plan.in_flight.min(keys.len());
-    ensure!(seats > 0, "there are no vendors' keys");
+    ensure!(seats > 0, "there are no requesters' keys");
     // Every seat has keys of its own, so that nobody displaces anybody.
     let keys_of_a_seat = keys.len() / seats;
     let key = |seat: usize, cycle: usize| -> &Key { &keys[seat * keys_of_a_seat + cycle % keys_of_a_seat] };
@@ -24,7 +24,7 @@ pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
     let (mut begun, mut done) = (0, 0);
     let mut times = Times::default();
     let began = Instant::now();
-    let ping = boop::ping();
+    let ping = share.plan.dialect.ping();
     let most = share.plan.count;
     let mut idle: Vec<usize> = (0..seats).rev().collect();
     while done < most && began.elapsed() < share.plan.span {
@@ -32,7 +32,7 @@ pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
             && let Some(seat) = idle.pop()
         {
             since[seat] = Instant::now();
-            match share.crowd.connect(seat, path_of(key(seat, cycles[seat])), Ears::Open) {
+            match share.crowd.connect(seat, key(seat, cycles[seat]), Ears::Open) {
                 Ok(()) => begun += 1,
                 Err(error) => {
                     share.failed(format!("connect: {error}"));
@@ -45,7 +45,10 @@ pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
         for (seat, word) in &heard {
             let seat = *seat;
             match word {
-                Word::Opened => share.crowd.send(seat, &login_of(key(seat, cycles[seat]))),
+                Word::Opened => {
+                    let login = share.plan.dialect.login(key(seat, cycles[seat]));
+                    share.crowd.send(seat, login.as_ref().unwrap_or(&ping));
+                }
                 Word::Authenticated => share.crowd.send(seat, &ping),
                 Word::Pong => share.crowd.leave(seat),
                 Word::Lost => {
@@ -58,7 +61,7 @@ pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
                 Word::Closed(1000) => {}
                 Word::Closed(code) => share.failed(format!("closed with {code}")),
                 Word::Error => share.failed("error instead of an answer"),
-                Word::Offer(_) | Word::Over(_) | Word::Outcome(_) | Word::Taken | Word::Other => {}
+                Word::Offer(_) | Word::Over(_) | Word::Outcome(_) | Word::Refused(..) | Word::Taken | Word::Other => {}
             }
         }
         share.looked(heard);

@@ -5,12 +5,12 @@ use std::time::Instant;
 use super::super::crowd::Ears;
 use super::super::plan::Outcome;
 use super::super::worker::Share;
-use super::{seats, vendors};
+use super::{requesters, seats};
 
 /// Everybody connects and logs in.
 pub(super) fn storm(share: &mut Share) -> anyhow::Result<Outcome> {
     share.together("ready")?;
-    let keys = vendors(share);
+    let keys = requesters(share);
     let began = Instant::now();
     let many = share.plan.connections;
     let logins = share.log_in(&seats(&keys, 0, many), Ears::Open, 0)?;
@@ -21,7 +21,7 @@ pub(super) fn storm(share: &mut Share) -> anyhow::Result<Outcome> {
 
 /// Everybody is in; all are cut; everybody comes back.
 pub(super) fn again(share: &mut Share) -> anyhow::Result<Outcome> {
-    let keys = vendors(share);
+    let keys = requesters(share);
     let many = share.plan.connections;
     let everybody = seats(&keys, 0, many);
     let first = share.log_in(&everybody, Ears::Open, 0)?;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::super::boop::{self, Word};
+use super::super::boop;
 use super::super::crowd::Ears;
 use super::super::plan::{Key, Outcome, Side};
 use super::super::times::Times;
+use super::super::words::{Word, id_of};
 use super::super::worker::{LOOK, Share};
 use super::pings::Pings;
 use super::seats;
@@ -39,7 +40,7 @@ pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
     share.plan.in_flight = LOGINS;
     let logins = share.log_in(&all, Ears::Open, 0)?;
     outcome.times.insert("login".to_owned(), logins);
-    let mut pings = Pings::new(probes, PACE);
+    let mut pings = Pings::new(share.plan.dialect, probes, PACE);
     (0..probes).for_each(|seat| pings.begin(share, seat, 1));
     share.together("logged in")?;
     let mut rounds = Rounds { vendor: probes, many, first: Times::default(), last: Times::default() };
@@ -79,7 +80,7 @@ struct Rounds {
 impl Rounds {
     /// One context: offered to all, taken back, and all told so.
     fn play(&mut self, share: &mut Share, pings: &mut Pings, number: u64) -> anyhow::Result<()> {
-        let id = boop::context_id(share.plan.run, number);
+        let id = id_of(share.plan.run, number);
         let began = Instant::now();
         share.crowd.send(self.vendor, &boop::create(&id));
         let (mut offered, mut over) = (0, 0);

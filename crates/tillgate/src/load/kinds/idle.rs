@@ -2,20 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::boop::{self, Word};
 use super::super::crowd::Ears;
 use super::super::plan::Outcome;
+use super::super::words::Word;
 use super::super::worker::{LOOK, Share};
-use super::{seats, vendors};
+use super::{requesters, seats};
 
-/// How often BOOP's clients ping.
+/// How often clients ping.
 const BEAT: Duration = Duration::from_secs(30);
 /// Large messages on their way at once.
 const LARGE_AT_ONCE: usize = 64;
 
 pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
-    let keys = vendors(share);
+    let keys = requesters(share);
     let many = share.plan.connections;
     let logins = share.log_in(&seats(&keys, 0, many), Ears::Open, 0)?;
     outcome.times.insert("login".to_owned(), logins);
@@ -37,7 +37,7 @@ fn rest(share: &mut Share, span: Duration) -> anyhow::Result<()> {
     while began.elapsed() < span {
         if beat.elapsed() >= BEAT {
             beat = Instant::now();
-            let ping = boop::ping();
+            let ping = share.plan.dialect.ping();
             (0..share.plan.connections).for_each(|seat| share.crowd.send(seat, &ping));
         }
         let heard = share.look(LOOK)?;
@@ -50,7 +50,7 @@ fn rest(share: &mut Share, span: Duration) -> anyhow::Result<()> {
 
 /// One large message from each session, and its answer.
 fn large(share: &mut Share, many: usize) -> anyhow::Result<()> {
-    let message = boop::large(share.plan.extra);
+    let message = share.plan.dialect.large(share.plan.extra);
     let (mut next, mut answered) = (0, 0);
     while answered < many {
         while next < many && next - answered < LARGE_AT_ONCE {

@@ -20,7 +20,7 @@ pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
         Kind::Connect => connecting::storm(share),
         Kind::Reconnect => connecting::again(share),
         Kind::Fanout => fanout::run(share),
-        Kind::Operations => operations::run(share),
+        Kind::Operations | Kind::Payments => operations::run(share),
         Kind::Slow => slow::run(share),
         Kind::Churn => churn::run(share),
     }
@@ -31,7 +31,7 @@ fn seats(keys: &[Key], first: usize, many: usize) -> Vec<(usize, &Key)> {
     (first..).zip(keys.iter().take(many)).collect()
 }
 
-/// The vendors' keys of a share.
-fn vendors(share: &Share) -> Vec<Key> {
+/// The requesters' keys of a share.
+fn requesters(share: &Share) -> Vec<Key> {
     share.keys(Side::Requester)
 }

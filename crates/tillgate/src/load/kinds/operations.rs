@@ -1,41 +1,37 @@
-//! Operations end to end: a vendor creates a context, its scanner shows a palm, the vendor hears the outcome. Each is
-//! stored before it is offered, and once more with its outcome before that is said.
+//! Operations end to end: a requester asks, its performer answers at once, the requester hears the outcome. In BOOP a
+//! vendor creates a context and its scanner shows a palm; in Modulus a till asks for a payment and its terminal takes it.
+//! Each is stored before it is offered, and once more with its outcome before that is said.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::super::boop::{self, Word};
 use super::super::crowd::Ears;
-use super::super::plan::{Key, Outcome, Side};
+use super::super::plan::{Outcome, pairs};
 use super::super::times::Times;
+use super::super::words::{Word, id_of};
 use super::super::worker::{LOOK, Share};
 
 /// Logins on their way at once.
 const LOGINS: usize = 200;
+/// How long what is still open at the end may take.
+const LAST: Duration = Duration::from_secs(10);
 
 pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
-    let (vendors, scanners) = (share.keys(Side::Requester), share.keys(Side::Performer));
-    let of_group: BTreeMap<&str, &Key> = scanners.iter().map(|key| (key.group.as_str(), key)).collect();
-    let pairs: Vec<(&Key, &Key)> = vendors
-        .iter()
-        .filter_map(|vendor| Some((vendor, *of_group.get(vendor.group.as_str())?)))
-        .take(share.plan.connections)
-        .collect();
-    ensure!(pairs.len() == share.plan.connections, "there are scanners for {} vendors only", pairs.len());
-    // A vendor sits in an even seat, its scanner in the next.
-    let seats: Vec<(usize, &Key)> = (0..)
-        .step_by(2)
-        .zip(&pairs)
-        .flat_map(|(seat, (vendor, scanner))| [(seat, *vendor), (seat + 1, *scanner)])
-        .collect();
+    let keys = std::mem::take(&mut share.plan.keys);
+    let pairs = pairs(&keys);
+    ensure!(pairs.len() == share.plan.connections, "there are performers for {} requesters only", pairs.len());
+    // A requester sits in an even seat, its performer in the next.
+    let seats: Vec<_> = (0..).zip(pairs.iter().flat_map(|(requester, performer)| [*requester, *performer])).collect();
     let in_flight = std::mem::replace(&mut share.plan.in_flight, LOGINS);
     let logins = share.log_in(&seats, Ears::Open, 0)?;
     outcome.times.insert("login".to_owned(), logins);
     share.together("logged in")?;
     let mut work = Work {
+        performers: pairs.iter().map(|(_, performer)| performer.subject.as_str()).collect(),
+        over: false,
         number: 0,
         begun: BTreeMap::new(),
         whole: Times::default(),
@@ -48,61 +44,83 @@ pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
     let began = Instant::now();
     let most = if share.plan.count == 0 { u64::MAX } else { share.plan.count };
     while began.elapsed() < share.plan.span && work.whole.count() < most {
-        let heard = share.look(LOOK)?;
-        for (seat, word) in &heard {
-            work.hear(share, *seat, *word);
-        }
-        share.looked(heard);
-        share.progress(work.whole.count())?;
+        work.listen(share)?;
     }
     outcome.seconds = began.elapsed().as_secs_f64();
     outcome.done = work.whole.count();
+    // A performer that goes in the middle of its work is waited for, and busy for whoever comes next.
+    work.over = true;
+    while !work.begun.is_empty() && began.elapsed() < share.plan.span + LAST {
+        work.listen(share)?;
+    }
+    work.begun.values().for_each(|_| share.failed("without an outcome in the end"));
     outcome.times.insert("operation".to_owned(), work.whole);
-    outcome.times.insert("create to offer".to_owned(), work.offered);
-    outcome.times.insert("scan to outcome".to_owned(), work.decided);
+    outcome.times.insert("request to offer".to_owned(), work.offered);
+    outcome.times.insert("answer to outcome".to_owned(), work.decided);
     Ok(outcome)
 }
 
-struct Work {
+struct Work<'a> {
+    performers: Vec<&'a str>,
+    /// Nothing new is begun.
+    over: bool,
     number: u64,
-    /// What is open: its vendor's seat, when it was created, when its scan was sent.
+    /// What is open: its requester's seat, when it was asked for, when it was answered.
     begun: BTreeMap<u64, (usize, Instant, Option<Instant>)>,
     whole: Times,
     offered: Times,
     decided: Times,
 }
 
-impl Work {
+impl Work<'_> {
     fn begin(&mut self, share: &mut Share, seat: usize) {
+        if self.over {
+            return;
+        }
         self.number += 1;
-        let id = boop::context_id(share.plan.run, self.number);
+        let id = id_of(share.plan.run, self.number);
         self.begun.insert(self.number, (seat, Instant::now(), None));
-        share.crowd.send(seat, &boop::create(&id));
+        share.crowd.send(seat, &share.plan.dialect.ask(self.performers[seat / 2], &id));
+    }
+
+    /// Takes what one look brings.
+    fn listen(&mut self, share: &mut Share) -> anyhow::Result<()> {
+        let heard = share.look(LOOK)?;
+        for (seat, word) in &heard {
+            self.hear(share, *seat, *word);
+        }
+        share.looked(heard);
+        share.progress(self.whole.count())
     }
 
     fn hear(&mut self, share: &mut Share, seat: usize, word: Word) {
         match word {
             Word::Offer(number) => {
-                let Some((_, created, scanned)) = self.begun.get_mut(&number) else { return };
+                let Some((_, asked, answered)) = self.begun.get_mut(&number) else { return };
                 let now = Instant::now();
-                self.offered.add(now - *created);
-                *scanned = Some(now);
-                share.crowd.send(seat, &boop::scan(&boop::context_id(share.plan.run, number)));
+                self.offered.add(now - *asked);
+                *answered = Some(now);
+                share.crowd.send(seat, &share.plan.dialect.answer(&id_of(share.plan.run, number)));
             }
             Word::Outcome(number) => {
-                let Some((seat, created, scanned)) = self.begun.remove(&number) else { return };
-                match scanned {
-                    Some(scanned) => {
-                        self.whole.add(created.elapsed());
-                        self.decided.add(scanned.elapsed());
+                let Some((seat, asked, answered)) = self.begun.remove(&number) else { return };
+                match answered {
+                    Some(answered) => {
+                        self.whole.add(asked.elapsed());
+                        self.decided.add(answered.elapsed());
                     }
-                    None => share.failed("ended without a scan: is a limit reached?"),
+                    None => share.failed("ended without an answer: is a limit reached?"),
                 }
+                self.begin(share, seat);
+            }
+            Word::Refused(number, status) => {
+                let Some((seat, ..)) = self.begun.remove(&number) else { return };
+                share.failed(status.map_or("failed".to_owned(), |status| format!("refused with {status}")));
                 self.begin(share, seat);
             }
             Word::Lost => share.failed("session lost"),
             Word::Closed(code) => share.failed(format!("closed with {code}")),
-            Word::Error => share.failed("error about no context"),
+            Word::Error => share.failed("error about no operation"),
             Word::Opened
             | Word::NotOpened(_)
             | Word::Authenticated

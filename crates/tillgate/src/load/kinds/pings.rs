@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::super::boop::{self, Word};
+use super::super::dialect::Dialect;
 use super::super::times::Times;
+use super::super::words::Word;
 use super::super::worker::Share;
 
 /// Pings of some seats.
@@ -21,9 +22,9 @@ pub(super) struct Pings {
 }
 
 impl Pings {
-    pub(super) fn new(seats: usize, pace: Duration) -> Self {
+    pub(super) fn new(dialect: Dialect, seats: usize, pace: Duration) -> Self {
         Self {
-            frame: boop::ping(),
+            frame: dialect.ping(),
             sent: vec![VecDeque::new(); seats],
             pace,
             due: VecDeque::new(),

@@ -6,7 +6,7 @@ use super::super::crowd::Ears;
 use super::super::plan::Outcome;
 use super::super::worker::{LOOK, Share};
 use super::pings::Pings;
-use super::{seats, vendors};
+use super::{requesters, seats};
 
 /// How long it runs before it is measured.
 const WARM: Duration = Duration::from_millis(500);
@@ -15,13 +15,13 @@ const LOGINS: usize = 200;
 
 pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
-    let keys = vendors(share);
+    let keys = requesters(share);
     let (many, in_flight) = (share.plan.connections, share.plan.in_flight);
     share.plan.in_flight = LOGINS;
     let logins = share.log_in(&seats(&keys, 0, many), Ears::Open, 0)?;
     outcome.times.insert("login".to_owned(), logins);
     share.together("logged in")?;
-    let mut pings = Pings::new(many, Duration::ZERO);
+    let mut pings = Pings::new(share.plan.dialect, many, Duration::ZERO);
     (0..many).for_each(|seat| pings.begin(share, seat, in_flight));
     spend(share, &mut pings, WARM)?;
     pings.restart();

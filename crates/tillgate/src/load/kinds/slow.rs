@@ -8,7 +8,7 @@ use super::super::plan::{Key, Outcome};
 use super::super::times::Times;
 use super::super::worker::{LOOK, Share};
 use super::pings::Pings;
-use super::{seats, vendors};
+use super::{requesters, seats};
 
 /// Logins on their way at once.
 const LOGINS: usize = 200;
@@ -23,11 +23,11 @@ const LEAST: Duration = Duration::from_secs(1);
 
 pub(super) fn run(share: &mut Share) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
-    let keys = vendors(share);
+    let keys = requesters(share);
     let (many, slow) = (share.plan.connections, share.plan.extra);
     share.plan.in_flight = LOGINS;
     share.log_in(&seats(&keys, 0, many), Ears::Open, 0)?;
-    let mut pings = Pings::new(many, PACE);
+    let mut pings = Pings::new(share.plan.dialect, many, PACE);
     (0..many).for_each(|seat| pings.begin(share, seat, 1));
     share.together("calm")?;
     let calm = spend(share, &mut pings, &[], Until::TheSpanIsOver)?;
