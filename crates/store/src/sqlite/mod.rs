@@ -119,6 +119,18 @@ impl Sqlite {
         Ok(Reader { db, seal: self.seal.clone() })
     }
 
+    /// Makes every commit take so much longer, as on a slower disk: to measure what that does to those who wait for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn delay_commits(&mut self, more: Duration) -> Result<(), StoreError> {
+        let go_on_after = move || {
+            thread::sleep(more);
+            false
+        };
+        Ok(self.db.commit_hook(Some(go_on_after)).map_err(Fault::Sql)?)
+    }
+
     /// Looks through everything: the file's structure, what refers to what, and whether every account adds up.
     ///
     /// # Errors
