@@ -1,6 +1,7 @@
 //! Log lines on their way to stderr: a thread of its own writes them, so that nobody waits for whoever reads them.
 //!
-//! What may wait has a bound. Lines beyond it are lost, and how many is said once there is room again.
+//! What may wait has a bound. Lines beyond it are lost, and how many is said once there is room again. `tracing-appender`
+//! counts them too, but says it nowhere, bounds lines instead of bytes, and wakes its thread for every one.
 
 use std::io::{self, Write};
 use std::mem;
