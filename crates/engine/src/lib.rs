@@ -199,7 +199,7 @@ impl Partition {
         let key = match ask {
             Ask::Submit(submit) if submit.rules.durability == model::Durability::Durable => &submit.key,
             Ask::Answer(model::Answer { which: Which::Key(key), verdict }) => match verdict {
-                Verdict::Started | Verdict::NotStarted | Verdict::Contradiction | Verdict::Note(_) => return None,
+                Verdict::Started | Verdict::NotStarted | Verdict::Note(_) => return None,
                 Verdict::Evidence(_) | Verdict::Completed(_) | Verdict::Declined(_) | Verdict::Failed(_) => key,
             },
             Ask::Submit(_)

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{
-    Absent, AskId, Audience, Capacity, Certainty, DeviceId, Dialect, Durability, Late, MailRow, NetworkId, Opaque,
-    OperationId, OperationRow, Outcome, PerformerLost, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost, Route,
-    Rules, Standing, Target, Tell, Timestamp,
+    Absent, AskId, Audience, Capacity, Certainty, DeviceId, Dialect, Durability, Fits, Late, MailRow, NetworkId,
+    Opaque, OperationId, OperationRow, Outcome, PerformerLost, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost,
+    Route, Rules, Standing, Target, Tell, Timestamp,
 };
 
 use crate::bounds;
@@ -50,6 +50,8 @@ pub(crate) struct Operation {
     pub(crate) has_late: bool,
     /// Further work makes good for it.
     pub(crate) made_good: bool,
+    /// A performer said something after the end that does not go with it, and an operator was alarmed.
+    pub(crate) disputed: bool,
     pub(crate) state: State,
 }
 
@@ -251,6 +253,7 @@ impl Group {
             told: 0,
             has_late,
             made_good,
+            disputed: false,
             state,
         };
         if work.is_running() {
@@ -315,6 +318,7 @@ fn orphan_rules() -> Arc<Rules> {
         requester_lost: RequesterLost::GoOn,
         repeat: Repeat::Refuse,
         reoffer: Reoffer::Never,
+        fits: Fits::ANYTHING,
         late: Late::Record,
         audience: Audience::Principal,
         durability: Durability::Durable,

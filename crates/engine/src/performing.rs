@@ -207,7 +207,11 @@ impl Group {
                 }
             };
             let operation = earlier.map(|row| row.id);
-            return turn.answer(from, id, Tell::Taken { operation, key, taken });
+            turn.answer(from, id, Tell::Taken { operation, key: key.clone(), taken });
+            if let (Which::Key(key), Verdict::Completed(_), None) = (answer.which, answer.verdict, operation) {
+                self.happened(turn, Happening::Alert(Alert::Unasked { key, device }));
+            }
+            return;
         };
         let operation = work.id;
         let key = Some(work.key.clone());
@@ -249,10 +253,6 @@ impl Group {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         let (done, body) = match verdict {
             Verdict::Started | Verdict::NotStarted | Verdict::Note(_) => return,
-            Verdict::Contradiction => {
-                let device = device.clone();
-                return self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
-            }
             Verdict::Completed(body) => (true, body),
             Verdict::Evidence(body) | Verdict::Declined(body) | Verdict::Failed(body) => (false, body),
         };
@@ -264,11 +264,13 @@ impl Group {
             OutcomeKind::Completed => false,
             OutcomeKind::Declined | OutcomeKind::Failed | OutcomeKind::Expired | OutcomeKind::Cancelled => true,
         };
-        if !undone && !done {
-            // First it was done and now it is said not to be: a person has to find out.
+        // Something else was done; or first it was done, and now it is said not to be: a person has to find out.
+        let disputes = if done { !(work.rules.fits.0)(&work.memo, &body) } else { !undone };
+        if disputes && !std::mem::replace(&mut work.disputed, true) {
             let device = device.clone();
-            return self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
+            self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
         }
+        let Some(work) = self.operations.get_mut(&operation) else { return };
         let compensation = match &work.rules.late {
             Late::Compensate(compensation) if done && undone && !work.made_good => Some(Arc::clone(compensation)),
             Late::Compensate(_) | Late::Record | Late::Drop => None,
@@ -321,6 +323,7 @@ impl Group {
             told: 0,
             has_late: false,
             made_good: false,
+            disputed: false,
             state: State::Waiting,
         };
         turn.out.push(Output::Write(Write::Accepted(Box::new(self.row(&work)))));
@@ -426,10 +429,6 @@ impl Group {
                 turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
                 return self.not_started(turn, operation, &device);
             }
-            Verdict::Contradiction => {
-                self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
-                return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
-            }
             Verdict::Note(note) => {
                 work.reacted();
                 self.arm(turn.timers, operation);
@@ -437,6 +436,11 @@ impl Group {
                 return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken: Taken::Noted });
             }
             Verdict::Evidence(evidence) => return self.decide(turn, from, id, operation, device, evidence),
+            Verdict::Completed(body) if !(work.rules.fits.0)(&work.memo, &body) => {
+                self.happened(turn, Happening::Alert(Alert::Contradiction { operation, device }));
+                let taken = Taken::Contradicts;
+                return turn.answer(from, id, Tell::Taken { operation: Some(operation), key, taken });
+            }
             Verdict::Completed(body) => Outcome::Completed { body },
             Verdict::Declined(body) => Outcome::Declined { body },
             Verdict::Failed(body) => {

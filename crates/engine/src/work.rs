@@ -79,6 +79,7 @@ impl Group {
             told: 0,
             has_late: false,
             made_good: false,
+            disputed: false,
             state: State::Waiting,
         };
         if work.is_durable() {

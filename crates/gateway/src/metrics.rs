@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use dialects::Way;
-use model::{Denied, Dialect, OutcomeKind, Reason, Tried};
+use model::{Alert, Denied, Dialect, OutcomeKind, Reason, Tried};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -128,6 +128,7 @@ pub(crate) struct Metrics {
     login_refused: Family<Labels<2>, Counter>,
     operations_accepted: Counter,
     operations_ended: Family<Labels<1>, Counter>,
+    alerts: Family<Labels<1>, Counter>,
     webhooks: Family<Labels<1>, Counter>,
     commits: Family<Labels<1>, Counter>,
     commit_seconds: Histogram,
@@ -149,6 +150,7 @@ impl Metrics {
             login_refused: Family::default(),
             operations_accepted: Counter::default(),
             operations_ended: Family::default(),
+            alerts: Family::default(),
             webhooks: Family::default(),
             commits: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
@@ -179,6 +181,7 @@ impl Metrics {
         registry.register("logins_refused", "Logins refused, by dialect and cause", metrics.login_refused.clone());
         registry.register("operations_accepted", "Operations accepted", metrics.operations_accepted.clone());
         registry.register("operations_ended", "Operations ended, by outcome", metrics.operations_ended.clone());
+        registry.register("alerts", "Things an operator should look at, by kind", metrics.alerts.clone());
         registry.register(
             "webhooks",
             "Tries to tell webhook endpoints, by what came of them",
@@ -252,6 +255,10 @@ impl Metrics {
         self.operations_ended.get_or_create(&[("how", how.label())]).inc();
     }
 
+    pub(crate) fn alert(&self, alert: &Alert) {
+        self.alerts.get_or_create(&[("kind", alert.label())]).inc();
+    }
+
     pub(crate) fn webhook(&self, tried: Tried) {
         let result = match tried {
             Tried::Delivered => "delivered",
@@ -283,6 +290,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use model::{DeviceId, RequestKey};
+
     use super::*;
 
     #[test]
@@ -295,6 +304,8 @@ mod tests {
         metrics.answered(Dialect::Modulus, 401);
         metrics.closed(Some(Dialect::Boop), Reason::Slow);
         metrics.committed(Duration::from_millis(2), 3, 0);
+        let device = DeviceId::parse("lane-7").unwrap();
+        metrics.alert(&Alert::Unasked { key: RequestKey::parse("K-7").unwrap(), device });
         let page = metrics.text();
         for line in [
             "tillgate_build_info{version=\"1.2.3\"} 1",
@@ -305,6 +316,7 @@ mod tests {
             "tillgate_calls_total{dialect=\"modulus\",status=\"4xx\"} 1",
             "tillgate_closes_total{dialect=\"boop\",reason=\"slow\"} 1",
             "tillgate_commits_total{result=\"durable\"} 3",
+            "tillgate_alerts_total{kind=\"unasked\"} 1",
             "tillgate_commit_seconds_count 1",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");

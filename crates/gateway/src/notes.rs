@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use model::{Alert, Event, Happening, Route, Timestamp};
+use model::{Alert, Event, GroupId, Happening, Route, Timestamp};
 use node::Note;
 
 use crate::metrics::Metrics;
@@ -87,16 +87,30 @@ pub(crate) fn event(event: &Event, metrics: &Metrics) {
         Happening::Presence { device, presence, .. } => {
             tracing::debug!(%group, %device, presence = presence.label(), "presence changed");
         }
-        Happening::Alert(Alert::TakeoverWar { principal }) => {
+        Happening::Alert(alert) => {
+            metrics.alert(alert);
+            alarm(group, alert);
+        }
+    }
+}
+
+/// Logs what an operator should look at.
+fn alarm(group: &GroupId, alert: &Alert) {
+    match alert {
+        Alert::TakeoverWar { principal } => {
             tracing::warn!(%group, %principal, "two living peers keep displacing each other, newcomers wait");
         }
-        Happening::Alert(Alert::Contradiction { operation, device }) => {
+        Alert::Contradiction { operation, device } => {
             tracing::warn!(%group, %operation, %device, "performer answered something else than it was asked");
         }
-        Happening::Alert(Alert::NotCompensated { operation }) => {
+        // The id is the peer's own text.
+        Alert::Unasked { key, device } => {
+            tracing::warn!(%group, ?key, %device, "performer did what nobody asked for");
+        }
+        Alert::NotCompensated { operation } => {
             tracing::warn!(%group, %operation, "nobody made good for a late answer, a person has to");
         }
-        Happening::Alert(Alert::GivenUp { operation, principal }) => {
+        Alert::GivenUp { operation, principal } => {
             tracing::warn!(%group, %operation, %principal, "owed outcome given up");
         }
     }

@@ -136,8 +136,6 @@ pub enum Verdict {
     Started,
     /// It never had it, or certainly did nothing of it: it may be offered again.
     NotStarted,
-    /// It answered something else than it was asked: not taken, and an operator should look at it.
-    Contradiction,
     /// Something worth telling the requester; the work goes on.
     Note(Opaque),
     /// What it found; our own service decides what that means.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DeviceId, Epoch, Fence, GroupId, OperationId, OutcomeKind, PrincipalId, Wall};
+use crate::{DeviceId, Epoch, Fence, GroupId, OperationId, OutcomeKind, PrincipalId, RequestKey, Wall};
 
 /// Where in a group's stream an event stands. A changed fence is a gap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,10 +87,17 @@ pub enum Alert {
         /// Who they both are.
         principal: PrincipalId,
     },
-    /// A performer answered something else than it was asked.
+    /// A performer says that it did something else than it was asked.
     Contradiction {
         /// Which work.
         operation: OperationId,
+        /// Who said it.
+        device: DeviceId,
+    },
+    /// A performer says that it did what nobody ever asked for.
+    Unasked {
+        /// The id it names.
+        key: RequestKey,
         /// Who said it.
         device: DeviceId,
     },
@@ -108,6 +115,29 @@ pub enum Alert {
     },
 }
 
+impl Alert {
+    /// The word in transcripts and metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::TakeoverWar { .. } => "takeover_war",
+            Self::Contradiction { .. } => "contradiction",
+            Self::Unasked { .. } => "unasked",
+            Self::NotCompensated { .. } => "not_compensated",
+            Self::GivenUp { .. } => "given_up",
+        }
+    }
+
+    /// Who it is about, where it names somebody.
+    fn who(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::TakeoverWar { principal } | Self::GivenUp { principal, .. } => Some(principal),
+            Self::Contradiction { device, .. } | Self::Unasked { device, .. } => Some(device),
+            Self::NotCompensated { .. } => None,
+        }
+    }
+}
+
 /// The line a transcript and a log show.
 impl fmt::Display for Happening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,13 +145,9 @@ impl fmt::Display for Happening {
             Self::Presence { device, presence, .. } => write!(f, "presence {device} {}", presence.label()),
             Self::Accepted { kind, .. } => write!(f, "event accepted {kind}"),
             Self::Ended { how, .. } => write!(f, "event ended {}", how.label()),
-            Self::Alert(Alert::TakeoverWar { principal }) => {
-                write!(f, "event alert takeover_war {principal}")
-            }
-            Self::Alert(Alert::Contradiction { device, .. }) => write!(f, "event alert contradiction {device}"),
-            Self::Alert(Alert::NotCompensated { .. }) => f.write_str("event alert not_compensated"),
-            Self::Alert(Alert::GivenUp { principal, .. }) => {
-                write!(f, "event alert given_up {principal}")
+            Self::Alert(alert) => {
+                write!(f, "event alert {}", alert.label())?;
+                alert.who().map_or(Ok(()), |who| write!(f, " {who}"))
             }
         }
     }

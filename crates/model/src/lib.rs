@@ -44,8 +44,8 @@ pub use record::{
     Commit, CommitError, Credential, CredentialKind, DeviceRow, Loaded, MailRow, OperationRow, Settle, Write,
 };
 pub use rules::{
-    Absent, Audience, Capacity, Compensation, Durability, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules,
-    Target,
+    Absent, Audience, Capacity, Compensation, Durability, Fits, Late, PerformerLost, Reoffer, Repeat, RequesterLost,
+    Rules, Target,
 };
 pub use secret::{Digest, Secret};
 pub use session::{Call, Class, Done, Frame, Input, Outbox, Output, Proof, Request, Response};

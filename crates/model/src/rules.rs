@@ -2,6 +2,7 @@
 //!
 //! A new difference between vendors is a new value here, with its row in the table of ARCHITECTURE.md.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +130,31 @@ pub enum Durability {
     Fleeting,
 }
 
+/// The dialect's judgement whether what a performer says it did is what it was asked. Given are the work's memo and the
+/// performer's words.
+#[derive(Clone, Copy)]
+pub struct Fits(pub fn(memo: &[u8], done: &[u8]) -> bool);
+
+impl Fits {
+    /// There is nothing to compare.
+    pub const ANYTHING: Self = Self(|_, _| true);
+}
+
+/// The same function, as far as that can be told: for tests that compare whole asks.
+impl PartialEq for Fits {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for Fits {}
+
+impl fmt::Debug for Fits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fits")
+    }
+}
+
 /// How one kind of operation of one dialect behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -144,6 +170,8 @@ pub struct Rules {
     pub repeat: Repeat,
     /// When an offer is said again.
     pub reoffer: Reoffer,
+    /// Whether what was done is what was asked; where it is not, an operator is alarmed.
+    pub fits: Fits,
     /// When an answer comes after the outcome.
     pub late: Late,
     /// Who hears the outcome.

@@ -216,6 +216,8 @@ pub enum Taken {
     Deciding,
     /// The work was not offered to this device.
     NotYours,
+    /// What it says it did is not what it was asked; the work goes on.
+    Contradicts,
 }
 
 impl Outcome {

@@ -208,7 +208,7 @@ fn size(ask: &Ask) -> usize {
             request.len() + memo.len()
         }
         Ask::Answer(answer) => match &answer.verdict {
-            Verdict::Started | Verdict::NotStarted | Verdict::Contradiction => 0,
+            Verdict::Started | Verdict::NotStarted => 0,
             Verdict::Note(bytes)
             | Verdict::Evidence(bytes)
             | Verdict::Completed(bytes)

@@ -113,11 +113,9 @@ fn from_scanner(text: &str) {
                 let outcome = Outcome::Declined { body: body.clone() };
                 tell(&mut vendor, submit, ended(submit, outcome), Told::Settled);
             }
-            Verdict::Started
-            | Verdict::NotStarted
-            | Verdict::Contradiction
-            | Verdict::Completed(_)
-            | Verdict::Failed(_) => panic!("no scanner says {verdict:?}"),
+            Verdict::Started | Verdict::NotStarted | Verdict::Completed(_) | Verdict::Failed(_) => {
+                panic!("no scanner says {verdict:?}")
+            }
         }
     }
 }

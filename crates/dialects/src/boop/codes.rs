@@ -255,7 +255,7 @@ pub(crate) const fn acknowledged(taken: Taken) -> &'static str {
             "rejected"
         }
         Taken::Noted | Taken::Again | Taken::Deciding => "rescan",
-        Taken::Late(_) | Taken::NotYours => "late",
+        Taken::Late(_) | Taken::NotYours | Taken::Contradicts => "late",
     }
 }
 

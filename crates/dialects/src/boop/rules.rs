@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Absent, Audience, Capacity, Durability, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules};
+use model::{Absent, Audience, Capacity, Durability, Fits, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules};
 
 use super::choices::Choices;
 
@@ -19,6 +19,7 @@ pub fn rules(choices: &Choices) -> Arc<Rules> {
         requester_lost: RequesterLost::GoOn,
         repeat: Repeat::Refuse,
         reoffer: Reoffer::OnReturn,
+        fits: Fits::ANYTHING,
         late: Late::Drop,
         audience: Audience::Principal,
         durability: Durability::Durable,

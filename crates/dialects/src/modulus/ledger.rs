@@ -5,7 +5,7 @@ use model::{Now, OperationRow, Outcome, Standing};
 use super::rules::Kind;
 use super::wire::payment::Memo;
 use super::wire::result::{Transaction, response};
-use super::wire::terminal::money;
+use super::wire::terminal::fits;
 use crate::ledger::{Asked, Doubt, Entry, Status};
 
 /// What the ledger shows of a payment or a reversal; none when it can not be read.
@@ -33,9 +33,8 @@ fn payment(row: &OperationRow) -> Option<Status> {
 }
 
 fn doubt(row: &OperationRow) -> Option<Doubt> {
-    let read = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|text| money(text).ok().flatten());
     let is_completed = match &row.outcome {
-        Some((Outcome::Completed { body }, _)) if read(body) != read(&row.memo) => return Some(Doubt::OtherMoney),
+        Some((Outcome::Completed { body }, _)) if !fits(&row.memo, body) => return Some(Doubt::OtherMoney),
         Some((Outcome::Completed { .. }, _)) | None => true,
         Some(_) => false,
     };

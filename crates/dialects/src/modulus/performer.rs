@@ -14,7 +14,7 @@ use super::connection::{not_let_in, seconds};
 use super::manners::{Manners, Pace};
 use super::rules::Kind;
 use super::wire::http::{self, About};
-use super::wire::terminal::{self, Action, Money, Response, Status};
+use super::wire::terminal::{self, Action, Response, Status};
 use super::wire::{self, Wrong};
 
 /// The machine of a terminal's socket.
@@ -49,9 +49,6 @@ enum State {
 struct Offered {
     operation: OperationId,
     kind: Kind,
-    key: RequestKey,
-    /// What was asked for; none for a reversal.
-    money: Option<Money>,
 }
 
 /// An answer on its way.
@@ -60,10 +57,8 @@ struct Asked {
     key: RequestKey,
     /// The word for it when it was only noted.
     noted: &'static str,
-    /// What was wrong with it.
-    message: Option<&'static str>,
-    /// It said no more than that the payment is still on the screen.
-    goes_on: bool,
+    /// How it says the payment stands, where it says that.
+    status: Option<Status>,
 }
 
 impl Performer {
@@ -221,36 +216,25 @@ impl Performer {
     fn response(&mut self, response: &Response<'_>, out: &mut Outbox) {
         let key = response.key.clone();
         let body = || Opaque::copy_from_slice(response.text.as_bytes());
-        let asked = self.offered.iter().find(|offered| offered.key == key && offered.money.is_some());
-        let contradicts = match (asked, response.status) {
-            (Some(offered), Status::Success) => offered.money != response.money,
-            (_, Status::Success | Status::Failed | Status::Cancelled | Status::Pending) => false,
-        };
-        if contradicts {
-            let message = Some("another amount or currency than was asked for");
-            let asked = Asked { key: key.clone(), noted: "rejected", message, goes_on: false };
-            return self.answer(Which::Key(key), Verdict::Contradiction, asked, out);
-        }
         let verdict = match response.status {
             Status::Success => Verdict::Completed(body()),
             // Both are a definite no: the till may try again.
             Status::Failed | Status::Cancelled => Verdict::Declined(body()),
             Status::Pending => Verdict::Started,
         };
-        let goes_on = response.status == Status::Pending;
-        let asked = Asked { key: key.clone(), noted: "pending", message: None, goes_on };
+        let asked = Asked { key: key.clone(), noted: "pending", status: Some(response.status) };
         self.answer(Which::Key(key), verdict, asked, out);
     }
 
     fn unknown(&mut self, key: RequestKey, out: &mut Outbox) {
-        let asked = Asked { key: key.clone(), noted: "accepted", message: None, goes_on: false };
+        let asked = Asked { key: key.clone(), noted: "accepted", status: None };
         self.answer(Which::Key(key), Verdict::NotStarted, asked, out);
     }
 
     fn void_result(&mut self, key: RequestKey, success: bool, text: &str, out: &mut Outbox) {
         let body = Opaque::copy_from_slice(text.as_bytes());
         let verdict = if success { Verdict::Completed(body) } else { Verdict::Failed(body) };
-        let asked = Asked { key: key.clone(), noted: "accepted", message: None, goes_on: false };
+        let asked = Asked { key: key.clone(), noted: "accepted", status: None };
         self.answer(Which::Compensation(key), verdict, asked, out);
     }
 
@@ -266,7 +250,7 @@ impl Performer {
     fn tell(&mut self, now: Now, ask: Option<AskId>, tell: Tell, out: &mut Outbox) {
         match tell {
             Tell::Offer { operation, key, kind, inquiry, request, .. } => {
-                self.offer(now, operation, key, &kind, inquiry, &request, out);
+                self.offer(now, operation, &key, &kind, inquiry, &request, out);
             }
             Tell::Withdrawn { operation, key, how } => {
                 let kind = self.over(operation);
@@ -301,7 +285,7 @@ impl Performer {
         &mut self,
         now: Now,
         operation: OperationId,
-        key: RequestKey,
+        key: &RequestKey,
         kind: &str,
         inquiry: bool,
         request: &[u8],
@@ -309,16 +293,15 @@ impl Performer {
     ) {
         let (Some(kind), Some(device)) = (Kind::parse(kind), &self.device) else { return };
         let group = self.principal.group.name();
-        let (frame, money) = match kind {
+        let frame = match kind {
             Kind::Payment | Kind::PaymentCall | Kind::PaymentHook => {
-                let money = std::str::from_utf8(request).ok().and_then(|text| terminal::money(text).ok().flatten());
-                (terminal::payment(inquiry, device.as_str(), &key, request, group, now.wall), money)
+                terminal::payment(inquiry, device.as_str(), key, request, group, now.wall)
             }
-            Kind::Void | Kind::VoidCall => (terminal::void(device.as_str(), &key, group, now.wall), None),
+            Kind::Void | Kind::VoidCall => terminal::void(device.as_str(), key, group, now.wall),
         };
         send(frame, out);
         self.offered.retain(|offered| offered.operation != operation);
-        self.offered.push(Offered { operation, kind, key, money });
+        self.offered.push(Offered { operation, kind });
     }
 
     fn taken(&mut self, now: Now, ask: Option<AskId>, operation: Option<OperationId>, taken: Taken, out: &mut Outbox) {
@@ -330,24 +313,35 @@ impl Performer {
         }
         let result = match taken {
             Taken::Noted => asked.noted,
-            Taken::Ended(_) | Taken::Late(_) | Taken::NotYours | Taken::Again | Taken::Deciding => {
-                terminal::taken(taken)
-            }
+            Taken::Ended(_)
+            | Taken::Late(_)
+            | Taken::NotYours
+            | Taken::Contradicts
+            | Taken::Again
+            | Taken::Deciding => terminal::taken(taken),
         };
         if let (Taken::Ended(_) | Taken::Late(_), Some(operation)) = (taken, operation) {
             self.over(operation);
         }
         let message = match taken {
             Taken::NotYours => Some("it was not offered to this terminal"),
-            Taken::Noted => asked.message,
-            Taken::Ended(_) | Taken::Late(_) | Taken::Again | Taken::Deciding => None,
+            Taken::Contradicts => Some("another amount or currency than was asked for"),
+            Taken::Ended(_) | Taken::Noted | Taken::Late(_) | Taken::Again | Taken::Deciding => None,
         };
-        if let (true, Taken::Late(Some(how))) = (asked.goes_on, taken) {
+        if let (Some(Status::Pending), Taken::Late(Some(how))) = (asked.status, taken) {
             // Its result may be on the way already: an acknowledgement would be taken for that result's, and if the
             // result were lost then, nobody would ever hear of it.
             return send(terminal::closed(&asked.key, how, now.wall), out);
         }
         send(terminal::ack(&asked.key, result, message, now.wall), out);
+        // A charge nobody asked for: an operator is alarmed, and no more often than is good for an operator.
+        let alarms = match taken {
+            Taken::NotYours | Taken::Contradicts | Taken::Late(None) => asked.status == Some(Status::Success),
+            Taken::Ended(_) | Taken::Noted | Taken::Late(Some(_)) | Taken::Again | Taken::Deciding => false,
+        };
+        if alarms && self.manners.malformed(now.at, &self.choices) {
+            self.close(Reason::Malformed, out);
+        }
     }
 
     // Helpers.

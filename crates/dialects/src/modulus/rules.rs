@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use model::{
-    Absent, Audience, Capacity, Compensation, Durability, Late, PerformerLost, Reoffer, Repeat, RequesterLost, Rules,
+    Absent, Audience, Capacity, Compensation, Durability, Fits, Late, PerformerLost, Reoffer, Repeat, RequesterLost,
+    Rules,
 };
 
 use super::choices::Choices;
+use super::wire::terminal;
 
 /// What kind of work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,7 @@ fn payment(choices: &Choices, kind: Kind, void_kind: Kind) -> Arc<Rules> {
         requester_lost: RequesterLost::GoOn,
         repeat: Repeat::Join,
         reoffer: Reoffer::Inquire,
+        fits: Fits(terminal::fits),
         late: Late::Compensate(Arc::new(compensation)),
         audience: kind.audience(),
         durability: Durability::Durable,
@@ -99,6 +102,7 @@ fn void(choices: &Choices, kind: Kind) -> Arc<Rules> {
         requester_lost: RequesterLost::GoOn,
         repeat: Repeat::Run,
         reoffer: Reoffer::Every { pause: choices.void_every, until: choices.void_within },
+        fits: Fits::ANYTHING,
         late: Late::Record,
         audience: kind.audience(),
         durability: Durability::Durable,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Absent, Audience, Capacity, Compensation, DeviceId, Durability, Epoch, Late, PerformerLost, Reoffer, Repeat,
+    Absent, Audience, Capacity, Compensation, DeviceId, Durability, Epoch, Fits, Late, PerformerLost, Reoffer, Repeat,
     RequesterLost, Rules, Target,
 };
 
@@ -220,6 +220,8 @@ fn mixture(kind: u8) -> Rules {
             1 => Reoffer::OnReturn,
             _ => Reoffer::Every { pause: seconds(pick(3)), until: seconds(pick(2) * 5) + Duration::from_millis(5) },
         },
+        // An eighth of what is said to be done is something else.
+        fits: Fits(|_, done| done.first().is_none_or(|byte| byte / 16 % 8 != 0)),
         late: if pick(2) == 0 { Late::Drop } else { Late::Record },
         audience: if pick(3) == 0 { Audience::Waiting } else { Audience::Principal },
         durability: if pick(4) == 0 { Durability::Fleeting } else { Durability::Durable },

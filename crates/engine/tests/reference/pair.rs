@@ -286,9 +286,8 @@ impl Pair {
             0 => Verdict::Started,
             1 | 2 => Verdict::Note(body),
             3 | 4 => Verdict::NotStarted,
-            5 => Verdict::Contradiction,
-            6..=9 => Verdict::Evidence(body),
-            10..=12 => Verdict::Completed(body),
+            5..=8 => Verdict::Evidence(body),
+            9..=12 => Verdict::Completed(body),
             13 => Verdict::Declined(body),
             _ => Verdict::Failed(body),
         };

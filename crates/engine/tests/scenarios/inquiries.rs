@@ -2,7 +2,7 @@
 
 use model::{PerformerLost, Verdict};
 
-use crate::support::{World, completed, payment, performer, requester, s};
+use crate::support::{World, bytes, completed, payment, performer, requester, s};
 use crate::{shop_and_reader_that_comes_back, then};
 
 /// A payment on the reader's screen, and the reader away.
@@ -208,12 +208,27 @@ fn a_new_session_of_the_same_device_is_asked() {
 fn an_answer_to_another_question_is_alarmed_and_the_work_goes_on() {
     let mut world = asked();
     then(
-        world.answer("back", "k1", Verdict::Contradiction),
-        &["event 5 alert contradiction k1 d1", "back= taken k1 noted"],
+        world.answer("back", "k1", completed("other")),
+        &["event 5 alert contradiction k1 d1", "back= taken k1 contradicts"],
     );
     world.wait(s(21));
     then(
-        world.answer("back", "k1", Verdict::Contradiction),
-        &["back= taken k1 late expired", "event 7 alert contradiction k1 d1"],
+        world.answer("back", "k1", completed("other")),
+        &[
+            "back= taken k1 late expired",
+            "event 7 alert contradiction k1 d1",
+            "write late k1 other",
+            "write accepted k1' about k1",
+            "event 8 accepted k1' undo",
+            "back: offer k1' undo by +130s",
+        ],
     );
+    then(world.answer("back", "k1", completed("other")), &["back= taken k1 late expired"]);
+}
+
+#[test]
+fn what_nobody_asked_for_is_alarmed() {
+    let mut world = asked();
+    then(world.answer("back", "k7", completed("it")), &["back= taken k7? late", "event 5 alert unasked k7 d1"]);
+    then(world.answer("back", "k7", Verdict::Declined(bytes("no"))), &["back= taken k7? late"]);
 }

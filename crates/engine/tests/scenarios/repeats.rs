@@ -232,7 +232,10 @@ fn a_late_answer_after_days_is_told_how_it_had_ended() {
     };
     then(world.ask_with("reader", "answer", answer("k1"), row.clone()), &["reader= taken k1 late expired"]);
     then(world.ask_with("second", "answer", answer("k1"), row), &["second= taken k1 not_yours"]);
-    then(world.ask("reader", "answer", answer("never asked")), &["reader= taken never asked? late"]);
+    then(
+        world.ask("reader", "answer", answer("never asked")),
+        &["reader= taken never asked? late", "event 5 alert unasked never asked d1"],
+    );
 }
 
 #[test]

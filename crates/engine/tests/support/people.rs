@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Absent, Admit, Audience, Capacity, Compensation, CredentialId, DeviceId, Dialect, Digest, Durability, Hears, Late,
-    NetworkId, Opaque, PerformerLost, Permissions, Principal, PrincipalId, Reoffer, Repeat, RequestKey, RequesterLost,
-    Role, Rules, Submit, Takeover, Target, Timestamp, Window,
+    Absent, Admit, Audience, Capacity, Compensation, CredentialId, DeviceId, Dialect, Digest, Durability, Fits, Hears,
+    Late, NetworkId, Opaque, PerformerLost, Permissions, Principal, PrincipalId, Reoffer, Repeat, RequestKey,
+    RequesterLost, Role, Rules, Submit, Takeover, Target, Timestamp, Window,
 };
 
 use super::{bytes, group, s};
@@ -131,6 +131,7 @@ const fn rules() -> Rules {
         requester_lost: RequesterLost::GoOn,
         repeat: Repeat::Refuse,
         reoffer: Reoffer::OnReturn,
+        fits: Fits::ANYTHING,
         late: Late::Drop,
         audience: Audience::Principal,
         durability: Durability::Durable,
@@ -158,6 +159,7 @@ pub(crate) fn payment(key: &str) -> Work {
         rules.performer_lost = PerformerLost::Hold(s(10));
         rules.repeat = Repeat::Join;
         rules.reoffer = Reoffer::Inquire;
+        rules.fits = Fits(|_, done| done != b"other");
         rules.late = Late::Compensate(Arc::new(compensation));
     })
 }

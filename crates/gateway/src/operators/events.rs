@@ -57,6 +57,8 @@ pub(crate) struct Said {
     at: String,
     /// Which operation, where it is about one.
     operation: Option<String>,
+    /// The id a device named, where there is no operation of that id.
+    key: Option<String>,
     /// Which device, where it is about one.
     device: Option<String>,
     /// Who, where it is about somebody.
@@ -72,6 +74,7 @@ fn said(event: &Event) -> Said {
         group: event.group.name().to_owned(),
         at: event.wall.to_string(),
         operation: None,
+        key: None,
         device: None,
         principal: None,
         detail: String::new(),
@@ -93,27 +96,23 @@ fn said(event: &Event) -> Said {
         }
         Happening::Alert(alert) => {
             said.what = "alert";
-            let detail = match alert {
-                Alert::TakeoverWar { principal } => {
-                    said.principal = Some(principal.to_string());
-                    "takeover_war"
-                }
+            alert.label().clone_into(&mut said.detail);
+            match alert {
+                Alert::TakeoverWar { principal } => said.principal = Some(principal.to_string()),
                 Alert::Contradiction { operation, device } => {
                     said.operation = Some(operation.to_string());
                     said.device = Some(device.to_string());
-                    "contradiction"
                 }
-                Alert::NotCompensated { operation } => {
-                    said.operation = Some(operation.to_string());
-                    "not_compensated"
+                Alert::Unasked { key, device } => {
+                    said.key = Some(key.to_string());
+                    said.device = Some(device.to_string());
                 }
+                Alert::NotCompensated { operation } => said.operation = Some(operation.to_string()),
                 Alert::GivenUp { operation, principal } => {
                     said.operation = Some(operation.to_string());
                     said.principal = Some(principal.to_string());
-                    "given_up"
                 }
-            };
-            detail.clone_into(&mut said.detail);
+            }
         }
     }
     said

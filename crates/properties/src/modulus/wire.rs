@@ -159,7 +159,10 @@ fn follow(submit: &Submit) {
     ];
     for report in &reports {
         let outcome = match said(&mut terminal, report).expect("our own report is taken") {
-            Verdict::Completed(body) => Outcome::Completed { body },
+            Verdict::Completed(body) => {
+                assert!((submit.rules.fits.0)(&submit.memo, &body), "what was asked for was not taken");
+                Outcome::Completed { body }
+            }
             Verdict::Declined(body) => Outcome::Declined { body },
             other => panic!("our own report means {other:?}"),
         };
@@ -167,7 +170,11 @@ fn follow(submit: &Submit) {
     }
     let other = Report::approved(offer, "77Q2LM", wall).amount(&format!("\"{}1\"", asked.text()));
     let other = said(&mut terminal, &other);
-    assert!(matches!(other, None | Some(Verdict::Contradiction)), "other money was taken: {other:?}");
+    let is_taken = |verdict| match verdict {
+        Verdict::Completed(body) => (submit.rules.fits.0)(&submit.memo, &body),
+        other => panic!("a success means {other:?}"),
+    };
+    assert!(!other.is_some_and(is_taken), "other money was taken");
     for outcome in outcomes().into_iter().skip(2) {
         told(submit, outcome, &asked);
     }

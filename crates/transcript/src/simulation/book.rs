@@ -125,7 +125,12 @@ impl Book {
     pub(crate) fn happened(&mut self, event: &Event) {
         match &event.happening {
             Happening::Alert(Alert::Contradiction { operation, .. }) => drop(self.contradicted.insert(*operation)),
-            Happening::Alert(Alert::NotCompensated { .. } | Alert::TakeoverWar { .. } | Alert::GivenUp { .. })
+            Happening::Alert(
+                Alert::Unasked { .. }
+                | Alert::NotCompensated { .. }
+                | Alert::TakeoverWar { .. }
+                | Alert::GivenUp { .. },
+            )
             | Happening::Presence { .. }
             | Happening::Accepted { .. }
             | Happening::Ended { .. } => {}

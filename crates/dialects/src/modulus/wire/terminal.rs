@@ -50,8 +50,6 @@ pub(crate) struct Response<'a> {
     pub(crate) status: Status,
     /// The `PaymentResponse` as the terminal wrote it.
     pub(crate) text: &'a str,
-    /// What it says was paid; none where it does not say.
-    pub(crate) money: Option<Money>,
 }
 
 /// What was asked for, or paid.
@@ -117,11 +115,11 @@ pub(crate) fn response(text: &str) -> Result<Response<'_>, Wrong> {
     if money.is_none() && status == Status::Success {
         return Err(Wrong::new("amount", "and currency are required with a SUCCESS"));
     }
-    Ok(Response { key, status, text: inner.get(), money })
+    Ok(Response { key, status, text: inner.get() })
 }
 
 /// The amount and currency of a request or a response; none where both are missing.
-pub(crate) fn money(text: &str) -> Result<Option<Money>, Wrong> {
+fn money(text: &str) -> Result<Option<Money>, Wrong> {
     #[derive(Deserialize)]
     struct Fields<'a> {
         #[serde(borrow)]
@@ -140,6 +138,12 @@ pub(crate) fn money(text: &str) -> Result<Option<Money>, Wrong> {
         }
         _ => Err(Wrong::new("amount", "and currency belong together")),
     }
+}
+
+/// Whether the money a terminal says it took is what was asked for, however the two are written.
+pub(crate) fn fits(memo: &[u8], paid: &[u8]) -> bool {
+    let read = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|text| money(text).ok().flatten());
+    read(memo) == read(paid)
 }
 
 /// A `voidResult`: which payment, whether it is reversed, and the result as the terminal wrote it.
@@ -232,7 +236,7 @@ pub(crate) const fn taken(taken: Taken) -> &'static str {
         Taken::Noted | Taken::Again | Taken::Deciding => "pending",
         Taken::Late(Some(_)) => "late",
         Taken::Late(None) => "unknown",
-        Taken::NotYours => "rejected",
+        Taken::NotYours | Taken::Contradicts => "rejected",
     }
 }
 
@@ -267,10 +271,10 @@ mod tests {
         let text = frame(r#"{"transactionId":"t-1","status":"SUCCESS","amount":"10.00","currency":"PHP"}"#);
         let told = response(&text).unwrap();
         assert_eq!((told.key.as_str(), told.status), ("t-1", Status::Success));
-        let asked = money(r#"{"amount":10,"currency":"PHP"}"#).unwrap();
-        assert_eq!(told.money, asked);
-        for other in [r#"{"amount":"10.01","currency":"PHP"}"#, r#"{"amount":"10.00","currency":"USD"}"#] {
-            assert_ne!(told.money, money(other).unwrap());
+        let fits = |asked: &str| fits(asked.as_bytes(), told.text.as_bytes());
+        assert!(fits(r#"{"amount":10,"currency":"PHP"}"#));
+        for other in [r#"{"amount":"10.01","currency":"PHP"}"#, r#"{"amount":"10.00","currency":"USD"}"#, "{}"] {
+            assert!(!fits(other), "{other}");
         }
     }
 

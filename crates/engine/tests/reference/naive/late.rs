@@ -27,9 +27,6 @@ impl Naive {
         let operation = work.id;
         let (done, body) = match verdict {
             Verdict::Started | Verdict::NotStarted | Verdict::Note(_) => return,
-            Verdict::Contradiction => {
-                return self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
-            }
             Verdict::Completed(body) => (true, body),
             Verdict::Evidence(body) | Verdict::Declined(body) | Verdict::Failed(body) => (false, body),
         };
@@ -37,13 +34,16 @@ impl Naive {
         if !work.is_durable() {
             return;
         }
+        let rules = Arc::clone(&work.rules);
+        let other = done && !(rules.fits.0)(&work.memo, &body);
+        if rules.late != Late::Drop && (other || (was_done && !done)) && !work.disputed {
+            work.disputed = true;
+            self.happened(Happening::Alert(Alert::Contradiction { operation, device: device.clone() }));
+        }
         if was_done {
-            if !done && work.rules.late != Late::Drop {
-                self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
-            }
             return;
         }
-        let rules = Arc::clone(&work.rules);
+        let work = &mut self.work[at];
         match &rules.late {
             Late::Compensate(compensation) if done && !work.made_good => {
                 (work.made_good, work.has_late) = (true, true);

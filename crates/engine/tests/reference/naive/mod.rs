@@ -104,6 +104,7 @@ struct Work {
     told: u32,
     has_late: bool,
     made_good: bool,
+    disputed: bool,
     has_it: Vec<DeviceId>,
     offered_at: Option<Timestamp>,
     restored: bool,
@@ -268,7 +269,7 @@ impl Naive {
         let key = match ask {
             Ask::Submit(submit) if submit.rules.durability == Durability::Durable => &submit.key,
             Ask::Answer(model::Answer { which: Which::Key(key), verdict }) => match verdict {
-                Verdict::Started | Verdict::NotStarted | Verdict::Contradiction | Verdict::Note(_) => return None,
+                Verdict::Started | Verdict::NotStarted | Verdict::Note(_) => return None,
                 Verdict::Evidence(_) | Verdict::Completed(_) | Verdict::Declined(_) | Verdict::Failed(_) => key,
             },
             Ask::Look { key } => return self.knows(from).then(|| key.clone()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::Output;
 use model::Opaque;
 use model::{
-    Absent, Alert, Answer, AskId, Capacity, Certainty, DeviceId, Epoch, FailCause, Happening, Late, Loaded,
+    Absent, Alert, Answer, AskId, Capacity, Certainty, DeviceId, Epoch, FailCause, Fits, Happening, Late, Loaded,
     OperationId, OperationRow, Outcome, OutcomeKind, PerformerLost, Presence, PrincipalId, Question, Refusal, Reoffer,
     Repeat, RequestKey, RequesterLost, Role, Route, Rules, Settled, Submit, Taken, Target, Tell, Timestamp, Verdict,
     Which, Write,
@@ -393,7 +393,12 @@ impl Naive {
             let others = |row: &OperationRow| matches!(&row.target, Target::Device(target) if *target != device);
             let how = earlier.as_ref().and_then(|row| row.outcome.as_ref()).map(|(outcome, _)| outcome.kind());
             let taken = if earlier.as_ref().is_some_and(others) { Taken::NotYours } else { Taken::Late(how) };
-            return self.answer(from, id, Tell::Taken { operation: earlier.map(|row| row.id), key, taken });
+            let operation = earlier.map(|row| row.id);
+            self.answer(from, id, Tell::Taken { operation, key, taken });
+            if let (None, Which::Key(key), Verdict::Completed(_)) = (operation, answer.which, answer.verdict) {
+                self.happened(Happening::Alert(Alert::Unasked { key, device }));
+            }
+            return;
         };
         let work = &mut self.work[at];
         let (operation, key) = (work.id, Some(work.key.clone()));
@@ -436,10 +441,6 @@ impl Naive {
                 self.answer(from, id, told(Taken::Noted));
                 return self.not_started(at, &device);
             }
-            Verdict::Contradiction => {
-                self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
-                return self.answer(from, id, told(Taken::Noted));
-            }
             Verdict::Note(note) => {
                 if let State::Offered { again_at } = &mut work.state {
                     *again_at = None;
@@ -448,6 +449,10 @@ impl Naive {
                 return self.answer(from, id, told(Taken::Noted));
             }
             Verdict::Evidence(evidence) => return self.decide(at, from, id, device, evidence),
+            Verdict::Completed(body) if !(work.rules.fits.0)(&work.memo, &body) => {
+                self.happened(Happening::Alert(Alert::Contradiction { operation, device }));
+                return self.answer(from, id, told(Taken::Contradicts));
+            }
             Verdict::Completed(body) => Outcome::Completed { body },
             Verdict::Declined(body) => Outcome::Declined { body },
             Verdict::Failed(body) => {
@@ -602,6 +607,7 @@ impl Work {
             told: 0,
             has_late: row.late.is_some(),
             made_good: row.compensation.is_some(),
+            disputed: false,
             has_it: Vec::new(),
             offered_at: None,
             restored: true,
@@ -657,6 +663,7 @@ fn orphan_rules() -> Arc<Rules> {
         durability: model::Durability::Durable,
         remember: engine::bounds::ORPHAN_OWED_FOR,
         owed_for: engine::bounds::ORPHAN_OWED_FOR,
+        fits: Fits::ANYTHING,
         owed_most: engine::bounds::ORPHAN_OWED_MOST,
     })
 }
