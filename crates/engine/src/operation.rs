@@ -44,6 +44,8 @@ pub(crate) struct Operation {
     pub(crate) restored: bool,
     /// Answers that were decided upon.
     pub(crate) attempts: u32,
+    /// How often it was left to nobody because a performer did nothing of it.
+    pub(crate) not_started: u16,
     /// Sessions its outcome was told to, as far as is known.
     pub(crate) told: u32,
     /// A performer said something after the end, and that is on record.
@@ -60,6 +62,8 @@ pub(crate) struct Operation {
 pub(crate) enum State {
     /// For a performer.
     Waiting,
+    /// For a while, after a performer did nothing of it, to be offered again.
+    Resting { until: Timestamp },
     /// For an answer of those who have it, who are asked again then.
     Offered { again_at: Option<Timestamp> },
     /// For the answer of a performer that has begun.
@@ -128,6 +132,9 @@ impl Operation {
                 };
                 [Some(self.answer_by), self.deliver_by, queue].into_iter().flatten().min()
             }
+            State::Resting { until } => Some(
+                [Some(*until), Some(self.answer_by), self.deliver_by].into_iter().flatten().min().unwrap_or(*until),
+            ),
             State::Offered { again_at } => Some(again_at.map_or(self.answer_by, |again| again.min(self.answer_by))),
             State::Started => Some(self.answer_by),
             State::Held { until, .. } => Some(self.answer_by.min(*until)),
@@ -144,12 +151,15 @@ impl Operation {
         let open = match &self.state {
             State::Waiting => in_time,
             State::Offered { .. } => self.target == Target::AnyOfGroup,
-            State::Started | State::Held { .. } | State::Settling { .. } | State::Orphaned | State::Ended { .. } => {
-                false
-            }
+            State::Resting { .. }
+            | State::Started
+            | State::Held { .. }
+            | State::Settling { .. }
+            | State::Orphaned
+            | State::Ended { .. } => false,
         };
         let again = match self.rules.reoffer {
-            Reoffer::Never | Reoffer::Inquire => false,
+            Reoffer::Never | Reoffer::Inquire { .. } => false,
             Reoffer::OnReturn | Reoffer::Every { .. } => in_time,
         };
         open && now < self.answer_by && (again || !self.restored)
@@ -163,20 +173,20 @@ impl Operation {
                 let next = now.after(pause.max(bounds::REOFFER_PAUSE_LEAST));
                 (next <= first.after(until)).then_some(next)
             }
-            Reoffer::Never | Reoffer::OnReturn | Reoffer::Inquire => None,
+            Reoffer::Never | Reoffer::OnReturn | Reoffer::Inquire { .. } => None,
         };
         self.state = State::Offered { again_at };
     }
 
     /// Whether a performer that comes back with it is asked what became of it, not given it again.
     pub(crate) fn inquires(&self) -> bool {
-        self.rules.reoffer == Reoffer::Inquire
+        matches!(self.rules.reoffer, Reoffer::Inquire { .. })
     }
 
     /// Where it stands, as others are told.
     pub(crate) const fn standing(&self) -> Standing {
         match self.state {
-            State::Waiting | State::Orphaned => Standing::Waiting,
+            State::Waiting | State::Resting { .. } | State::Orphaned => Standing::Waiting,
             State::Offered { .. } | State::Started | State::Settling { .. } => Standing::Offered,
             State::Held { .. } => Standing::Held,
             State::Ended { .. } => Standing::Ended,
@@ -188,6 +198,19 @@ impl Operation {
         if let State::Offered { again_at } = &mut self.state {
             *again_at = None;
         }
+    }
+
+    /// Nobody has it any more, because a performer did nothing of it: waits to be offered again, at once or in a while.
+    /// False when that was so too often.
+    pub(crate) fn rests(&mut self, now: Timestamp) -> bool {
+        self.state = State::Waiting;
+        let Reoffer::Inquire { times, pause } = self.rules.reoffer else { return true };
+        let pause = pause.saturating_mul(self.not_started.into());
+        self.not_started = self.not_started.saturating_add(1);
+        if !pause.is_zero() {
+            self.state = State::Resting { until: now.after(pause) };
+        }
+        self.not_started <= times
     }
 
     /// What the requester is told once it has ended.
@@ -250,6 +273,7 @@ impl Group {
             offered_at: None,
             restored: true,
             attempts: 0,
+            not_started: 0,
             told: 0,
             has_late,
             made_good,
@@ -271,6 +295,7 @@ impl Group {
         let outcome = match &work.state {
             State::Ended { outcome, at, .. } => Some((outcome.clone(), *at)),
             State::Waiting
+            | State::Resting { .. }
             | State::Offered { .. }
             | State::Started
             | State::Held { .. }

@@ -103,6 +103,7 @@ impl Group {
                 State::Held { started: false, .. } => work.now_offered(turn.now.at),
                 State::Waiting if work.inquires() => work.state = State::Offered { again_at: None },
                 State::Waiting
+                | State::Resting { .. }
                 | State::Offered { .. }
                 | State::Started
                 | State::Settling { .. }
@@ -110,7 +111,7 @@ impl Group {
                 | State::Ended { .. } => {}
             }
             let again = match (&work.state, work.rules.reoffer) {
-                (State::Offered { .. } | State::Started, Reoffer::Inquire) => Some(true),
+                (State::Offered { .. } | State::Started, Reoffer::Inquire { .. }) => Some(true),
                 (State::Offered { .. }, Reoffer::OnReturn | Reoffer::Every { .. }) => Some(false),
                 _ => None,
             };
@@ -230,7 +231,14 @@ impl Group {
                 return self.came_late(turn, operation, &device, answer.verdict);
             }
             State::Settling { .. } => Taken::Deciding,
-            State::Waiting | State::Offered { .. } | State::Started | State::Held { .. } | State::Orphaned => {
+            // It said so before.
+            State::Resting { .. } if answer.verdict == Verdict::NotStarted => Taken::Noted,
+            State::Waiting
+            | State::Resting { .. }
+            | State::Offered { .. }
+            | State::Started
+            | State::Held { .. }
+            | State::Orphaned => {
                 return self.running_answer(turn, from, id, operation, device, answer.verdict);
             }
         };
@@ -320,6 +328,7 @@ impl Group {
             offered_at: None,
             restored: false,
             attempts: 0,
+            not_started: 0,
             told: 0,
             has_late: false,
             made_good: false,
@@ -408,7 +417,7 @@ impl Group {
         let key = Some(work.key.clone());
         if work.offered.insert(device.clone()) {
             // Now we know who has it, or that it was wrong to say it had not.
-            if matches!(work.state, State::Waiting) {
+            if matches!(work.state, State::Waiting | State::Resting { .. }) {
                 work.state = State::Offered { again_at: None };
             }
             if let Some(device) = self.devices.get_mut(&device) {
@@ -453,7 +462,7 @@ impl Group {
         self.offer_short(turn);
     }
 
-    /// The performer certainly did nothing of it: it is given again while that is in time.
+    /// The performer certainly did nothing of it: it is given again while that is in time, and not too often.
     fn not_started(&mut self, turn: &mut Turn<'_>, operation: OperationId, device: &DeviceId) {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         if matches!(work.state, State::Started) {
@@ -463,11 +472,14 @@ impl Group {
         work.offered_at.get_or_insert(turn.now.at);
         work.offered.remove(device);
         work.restored &= !matches!(work.target, Target::Device(_));
-        if work.offered.is_empty() {
-            work.state = State::Waiting;
-        }
+        let is_given_up = work.offered.is_empty() && !work.rests(turn.now.at);
+        let certainty = work.certainty();
         if let Some(device) = self.devices.get_mut(device) {
             device.load.remove(&operation);
+        }
+        if is_given_up {
+            let outcome = Outcome::Failed { cause: FailCause::Performer, certainty, body: model::Opaque::new() };
+            return self.end(turn, operation, outcome);
         }
         self.offer(turn, operation);
         self.arm(turn.timers, operation);

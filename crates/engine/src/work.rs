@@ -76,6 +76,7 @@ impl Group {
             offered_at: None,
             restored: false,
             attempts: 0,
+            not_started: 0,
             told: 0,
             has_late: false,
             made_good: false,
@@ -134,9 +135,15 @@ impl Group {
         let Some(work) = self.operations.get_mut(&operation) else { return };
         let (now, certainty) = (turn.now.at, work.certainty());
         let expired = now >= work.answer_by;
+        let undelivered = work.deliver_by.is_some_and(|at| now >= at);
         match &work.state {
+            State::Resting { .. } if !expired && !undelivered => {
+                work.state = State::Waiting;
+                self.offer(turn, operation);
+                self.arm(turn.timers, operation);
+            }
+            State::Resting { .. } => self.end(turn, operation, Outcome::Expired { certainty }),
             State::Waiting => {
-                let undelivered = work.deliver_by.is_some_and(|at| now >= at);
                 let outcome = if expired || undelivered {
                     Outcome::Expired { certainty }
                 } else {
@@ -341,6 +348,7 @@ impl Group {
             let ended = match &making_good.state {
                 State::Ended { outcome, at, .. } => Some((outcome.kind(), *at)),
                 State::Waiting
+                | State::Resting { .. }
                 | State::Offered { .. }
                 | State::Started
                 | State::Held { .. }

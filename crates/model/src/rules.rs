@@ -80,7 +80,12 @@ pub enum Reoffer {
     /// The same bytes to a device that comes back.
     OnReturn,
     /// A device that comes back is asked what became of it, and is given it again only when it certainly did nothing.
-    Inquire,
+    Inquire {
+        /// How often it is given again; whoever did nothing of it once more fails it, as not delivered.
+        times: u16,
+        /// Before it is given a second time; before each further time longer by the same. The first is at once.
+        pause: Duration,
+    },
     /// The same bytes again and again until the performer reacts or `until` has passed.
     Every {
         /// Between two offers.

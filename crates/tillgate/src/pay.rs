@@ -262,7 +262,8 @@ fn of_payment(payment: &Payment) -> Value {
 }
 
 /// Failures that are the gateway's own word: no processor declined anything.
-const NOBODY_DECLINED: [&str; 3] = ["TERMINAL_DISCONNECTED", "TERMINAL_TIMEOUT", "PAYMENT_STOPPED"];
+const NOBODY_DECLINED: [&str; 4] =
+    ["TERMINAL_DISCONNECTED", "TERMINAL_TIMEOUT", "TERMINAL_NOT_STARTED", "PAYMENT_STOPPED"];
 
 /// Of a failure whose late charge the terminal is being told to reverse.
 const VOID_PENDING: &str = "VOID_PENDING";

@@ -27,6 +27,10 @@ model::settings! {
         pub terminal_grace: Duration = Duration::from_secs(60), 0..=3_600_000, Doc;
         /// How long a terminal may take for a payment.
         pub answer_within: Duration = Duration::from_secs(900), 1_000..=86_400_000, Choice;
+        /// How often a terminal that says that it never began a payment is given it again; then that fails.
+        pub reoffers_most: u32 = 3, 0..=1_000, Choice;
+        /// The pause before the second of those, and by how much each further one is longer; the first is at once.
+        pub reoffer_pause: Duration = Duration::from_secs(1), 0..=3_600_000, Choice;
         /// How long an HTTP call waits for a payment.
         pub long_poll: Duration = Duration::from_secs(90), 100..=600_000, Doc;
         /// How far a signature's time may be from ours.

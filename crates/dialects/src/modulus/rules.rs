@@ -80,7 +80,10 @@ fn payment(choices: &Choices, kind: Kind, void_kind: Kind) -> Arc<Rules> {
         performer_lost: PerformerLost::Hold(choices.terminal_grace),
         requester_lost: RequesterLost::GoOn,
         repeat: Repeat::Join,
-        reoffer: Reoffer::Inquire,
+        reoffer: Reoffer::Inquire {
+            times: choices.reoffers_most.try_into().unwrap_or(u16::MAX),
+            pause: choices.reoffer_pause,
+        },
         fits: Fits(terminal::fits),
         late: Late::Compensate(Arc::new(compensation)),
         audience: kind.audience(),

@@ -164,7 +164,7 @@ pub(crate) fn rules(kind: u8) -> Arc<Rules> {
         _ => PerformerLost::Hold(Duration::from_secs(u64::from(kind % 5) * 2)),
     };
     Arc::new(Rules {
-        reoffer: Reoffer::Inquire,
+        reoffer: Reoffer::Inquire { times: u16::from(kind % 4), pause: Duration::from_secs(u64::from(kind % 5)) },
         late: Late::Compensate(Arc::new(compensation)),
         durability: Durability::Durable,
         performer_lost,

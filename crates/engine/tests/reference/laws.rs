@@ -42,6 +42,7 @@ pub(crate) const TO_REACH: &[&str] = &[
     "expired NotDelivered",
     "expired Unknown",
     "failed Absent NotDelivered",
+    "failed Performer NotDelivered",
     "failed Performer Unknown",
     "failed PerformerLost Unknown",
     "failed Service Unknown",

@@ -281,6 +281,9 @@ fn one_group_never_sees_anothers_work() {
         world.submit("till", Work::new("k1")),
         &["write accepted k1", "till= accepted k1", "event 2 accepted k1 scan", "reader: offer k1 by +30s"],
     );
-    then(world.answer("stranger", "k1", completed("stolen")), &["stranger= taken k1? late", "event 2 alert unasked k1 d1"]);
+    then(
+        world.answer("stranger", "k1", completed("stolen")),
+        &["stranger= taken k1? late", "event 2 alert unasked k1 d1"],
+    );
     then(world.answer_by_id("stranger", "k1", completed("stolen")), &["stranger= taken ? late"]);
 }

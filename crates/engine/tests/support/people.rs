@@ -158,7 +158,7 @@ pub(crate) fn payment(key: &str) -> Work {
         rules.absent = Absent::Refuse;
         rules.performer_lost = PerformerLost::Hold(s(10));
         rules.repeat = Repeat::Join;
-        rules.reoffer = Reoffer::Inquire;
+        rules.reoffer = Reoffer::Inquire { times: 3, pause: s(1) };
         rules.fits = Fits(|_, done| done != b"other");
         rules.late = Late::Compensate(Arc::new(compensation));
     })

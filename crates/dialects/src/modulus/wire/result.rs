@@ -1,6 +1,6 @@
 //! What became of a payment, as tills are told and as looking it up shows it.
 
-use model::{FailCause, Now, OperationRow, Outcome, OutcomeKind, RequestKey, Standing, Wall};
+use model::{Certainty, FailCause, Now, OperationRow, Outcome, OutcomeKind, RequestKey, Standing, Wall};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -11,6 +11,8 @@ use super::string;
 const DISCONNECTED: (&str, &str) = ("TERMINAL_DISCONNECTED", "The terminal disconnected and did not come back in time");
 /// A terminal that did not answer.
 const TIMEOUT: (&str, &str) = ("TERMINAL_TIMEOUT", "The terminal did not answer in time");
+/// A terminal that did nothing of it, however often it was asked.
+const NOT_STARTED: (&str, &str) = ("TERMINAL_NOT_STARTED", "The terminal never began the payment");
 /// A fault of ours, or a cancel by an operator.
 const STOPPED: (&str, &str) = ("PAYMENT_STOPPED", "The payment was stopped by the gateway");
 
@@ -32,6 +34,7 @@ pub(crate) fn answered(memo: &Memo, key: &RequestKey, outcome: &Outcome, wall: W
     }
     let (code, text) = match outcome {
         Outcome::Failed { cause: FailCause::PerformerLost, .. } => DISCONNECTED,
+        Outcome::Failed { cause: FailCause::Performer, certainty: Certainty::NotDelivered, .. } => NOT_STARTED,
         Outcome::Expired { .. } => TIMEOUT,
         Outcome::Completed { .. } | Outcome::Declined { .. } | Outcome::Failed { .. } | Outcome::Cancelled { .. } => {
             STOPPED

@@ -118,7 +118,7 @@ impl Naive {
         let known = known.filter(|work| work.id == newest);
         let stored = earlier.filter(|row| row.id == newest);
         let standing = match known.map(|work| &work.state) {
-            Some(State::Waiting | State::Orphaned) => Standing::Waiting,
+            Some(State::Waiting | State::Resting { .. } | State::Orphaned) => Standing::Waiting,
             Some(State::Offered { .. } | State::Started | State::Deciding { .. }) => Standing::Offered,
             Some(State::Held { .. }) => Standing::Held,
             Some(State::Ended { .. }) => Standing::Ended,

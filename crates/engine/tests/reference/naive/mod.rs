@@ -109,11 +109,13 @@ struct Work {
     offered_at: Option<Timestamp>,
     restored: bool,
     attempts: u32,
+    not_started: u16,
     state: State,
 }
 
 enum State {
     Waiting,
+    Resting { until: Timestamp },
     Offered { again_at: Option<Timestamp> },
     Started,
     Held { until: Timestamp, started: bool },
@@ -404,6 +406,7 @@ impl Work {
                 };
                 Some(self.answer_by.min(queue).min(self.deliver_by.unwrap_or(self.answer_by)))
             }
+            State::Resting { until } => Some(self.answer_by.min(*until).min(self.deliver_by.unwrap_or(self.answer_by))),
             State::Offered { again_at } => Some(self.answer_by.min(again_at.unwrap_or(self.answer_by))),
             State::Started => Some(self.answer_by),
             State::Held { until, .. } => Some(self.answer_by.min(*until)),
@@ -420,7 +423,7 @@ impl Work {
             State::Offered { .. } => self.target == Target::AnyOfGroup,
             _ => false,
         };
-        let never_again = matches!(self.rules.reoffer, Reoffer::Never | Reoffer::Inquire);
+        let never_again = matches!(self.rules.reoffer, Reoffer::Never | Reoffer::Inquire { .. });
         if self.restored && (never_again || too_late) {
             return false;
         }

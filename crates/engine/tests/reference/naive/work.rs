@@ -166,7 +166,13 @@ impl Naive {
             }
             State::Orphaned => failed(FailCause::Service),
             _ if expired => Outcome::Expired { certainty },
-            State::Waiting if work.deliver_by.is_some_and(|by| now >= by) => Outcome::Expired { certainty },
+            State::Waiting | State::Resting { .. } if work.deliver_by.is_some_and(|by| now >= by) => {
+                Outcome::Expired { certainty }
+            }
+            State::Resting { .. } => {
+                work.state = State::Waiting;
+                return self.offer(operation);
+            }
             State::Waiting => failed(FailCause::Absent),
             State::Held { .. } => failed(FailCause::PerformerLost),
             State::Offered { .. } => {
@@ -314,7 +320,7 @@ impl Naive {
                 (matches!(work.state, State::Offered { .. }), matches!(work.state, State::Started));
             let again = match work.rules.reoffer {
                 Reoffer::Never => false,
-                Reoffer::Inquire => offered || started,
+                Reoffer::Inquire { .. } => offered || started,
                 Reoffer::OnReturn | Reoffer::Every { .. } => offered,
             };
             if again {
@@ -421,11 +427,14 @@ impl Naive {
                 return self.came_late(at, device, answer.verdict);
             }
             State::Deciding { .. } => return self.answer(from, id, told(Taken::Deciding)),
+            State::Resting { .. } if answer.verdict == Verdict::NotStarted => {
+                return self.answer(from, id, told(Taken::Noted));
+            }
             _ => {}
         }
         if !work.has_it.contains(&device) {
             work.has_it.push(device.clone());
-            if matches!(work.state, State::Waiting) {
+            if matches!(work.state, State::Waiting | State::Resting { .. }) {
                 work.state = State::Offered { again_at: None };
             }
         }
@@ -480,6 +489,16 @@ impl Naive {
         }
         if work.has_it.is_empty() {
             work.state = State::Waiting;
+            if let Reoffer::Inquire { times, pause } = work.rules.reoffer {
+                work.not_started += 1;
+                if work.not_started > times {
+                    let (cause, certainty) = (FailCause::Performer, work.certainty());
+                    return self.end(operation, Outcome::Failed { cause, certainty, body: Opaque::new() });
+                }
+                if work.not_started > 1 && !pause.is_zero() {
+                    work.state = State::Resting { until: now.after(pause * u32::from(work.not_started - 1)) };
+                }
+            }
         }
         self.offer(operation);
         self.left_alone(operation);
@@ -612,6 +631,7 @@ impl Work {
             offered_at: None,
             restored: true,
             attempts: 0,
+            not_started: 0,
             state,
         }
     }
@@ -622,13 +642,13 @@ impl Work {
             Reoffer::Every { pause, until } => {
                 Some(now.after(pause.max(engine::bounds::REOFFER_PAUSE_LEAST))).filter(|at| *at <= first.after(until))
             }
-            Reoffer::Never | Reoffer::OnReturn | Reoffer::Inquire => None,
+            Reoffer::Never | Reoffer::OnReturn | Reoffer::Inquire { .. } => None,
         };
         self.state = State::Offered { again_at };
     }
 
     pub(super) fn inquires(&self) -> bool {
-        self.rules.reoffer == Reoffer::Inquire
+        matches!(self.rules.reoffer, Reoffer::Inquire { .. })
     }
 
     fn offer_tell(&self, inquiry: bool) -> Tell {
