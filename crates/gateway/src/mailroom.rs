@@ -7,7 +7,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{CallId, Done, Due, Post, Posted, Route, Timestamp, Tried};
+use model::{CallId, Done, Due, EndpointId, Post, Posted, Route, Timestamp, Tried};
 use node::{Carried, Courier};
 use store::StoreError;
 use tokio::runtime::Builder;
@@ -110,6 +110,8 @@ struct Mailroom {
     next: Option<Timestamp>,
     /// The store could not say what is due, and that was logged.
     stuck: bool,
+    /// Endpoints whose secret did not open when that was looked at last.
+    sealed: Vec<EndpointId>,
 }
 
 impl Mailroom {
@@ -126,6 +128,7 @@ impl Mailroom {
             asked: false,
             next: None,
             stuck: false,
+            sealed: Vec::new(),
         }
     }
 
@@ -178,6 +181,10 @@ impl Mailroom {
             Ok(due) => {
                 self.stuck = false;
                 self.next = due.next;
+                for endpoint in due.sealed.iter().filter(|endpoint| !self.sealed.contains(endpoint)) {
+                    tracing::error!(%endpoint, "the secret of a webhook endpoint does not open, it is told nothing");
+                }
+                self.sealed = due.sealed;
                 for (place, post) in self.courier.take(now, due.deliveries) {
                     self.make(Whose::Courier { place }, post);
                 }

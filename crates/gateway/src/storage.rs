@@ -442,8 +442,12 @@ impl Writer {
                 Job::Endpoints { core, route, call, group, work } => {
                     let worked = self.store.endpoints(&group, &work);
                     self.house.inboxes[usize::from(core)].deliver_one(done(route, call, &group, worked));
-                    // What was to be told to one that is active again is due.
-                    stirred |= work != EndpointWork::List;
+                    match work {
+                        EndpointWork::List | EndpointWork::Add { .. } => {}
+                        // What was to be told to one that is active again is due.
+                        EndpointWork::Change(_) => stirred = true,
+                        EndpointWork::Remove(_) => self.forget_at = Instant::now(),
+                    }
                 }
                 Job::Due { wanted } => drop(self.poster.send(Errand::Due(self.store.due(&wanted)))),
                 Job::Stop => return After::Stop,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::{Dialect, EndpointId, GroupId, Opaque, OperationId, OperationRow, Secret, Timestamp, Wall};
 
 /// A place of a group's own that is told what becomes of its work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its name.
     pub id: EndpointId,
@@ -31,6 +31,13 @@ pub struct Endpoint {
     pub created_at: Wall,
     /// When it was last changed.
     pub updated_at: Wall,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Endpoint");
+        shown.field("id", &self.id).field("group", &self.group).field("active", &self.active).finish_non_exhaustive()
+    }
 }
 
 /// What is done about the endpoints of a group.
@@ -171,7 +178,7 @@ pub struct Notice {
 }
 
 /// What an endpoint is to be told, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Its number in the order of all.
     pub place: u64,
@@ -191,6 +198,14 @@ pub struct Delivery {
     pub body: Opaque,
     /// How often it was tried.
     pub tries: u32,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Delivery");
+        shown.field("place", &self.place).field("event", &self.event).field("endpoint", &self.endpoint);
+        shown.field("tries", &self.tries).finish_non_exhaustive()
+    }
 }
 
 /// What whoever carries deliveries has room for.
@@ -227,6 +242,8 @@ pub struct Due {
     pub deliveries: Vec<Delivery>,
     /// When an active endpoint is to be told something next that is not due yet; it may have to wait longer.
     pub next: Option<Timestamp>,
+    /// Endpoints whose secret does not open: nothing is told to them.
+    pub sealed: Vec<EndpointId>,
 }
 
 /// One try to deliver something.

@@ -3,7 +3,7 @@
 CREATE TABLE webhook_endpoints (
     place       INTEGER PRIMARY KEY,
     id          TEXT    NOT NULL UNIQUE,
-    group_name  TEXT    NOT NULL,
+    group_name  TEXT    NOT NULL,     -- empty once it was removed: it goes when what it was told is gone
     url         TEXT    NOT NULL,
     events      TEXT    NOT NULL,     -- a JSON list
     active      INTEGER NOT NULL,
@@ -34,5 +34,7 @@ CREATE TABLE webhook_deliveries (
 
 -- What is over costs nothing here.
 CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries (endpoint, due) WHERE due IS NOT NULL;
+
+CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint);
 
 CREATE INDEX webhook_deliveries_by_operation ON webhook_deliveries (operation, endpoint);

@@ -114,7 +114,8 @@ pub trait Store: Send {
 
     /// Forgets operations that ended before then, took no money, are owed to nobody and are not made good for right now,
     /// oldest first, with what came after their outcome and what endpoints were told of them; then devices that were seen
-    /// last before then, oldest first. At most `most` of both together, and says how many. What took money is kept for good,
+    /// last before then, oldest first; then what endpoints were told that were removed. At most `most` of all together, and
+    /// says how many. What took money is kept for good,
     /// and what made good for an operation as long as that: so nobody makes good for it twice.
     ///
     /// # Errors
@@ -138,7 +139,7 @@ pub trait Store: Send {
     /// all there is room for while others wait.
     ///
     /// # Errors
-    /// [`StoreError::Sealed`] when a secret does not open.
+    /// [`StoreError::Sealed`] when there is no key that secrets could open with.
     fn due(&self, wanted: &Wanted) -> Result<Due, StoreError>;
 
     /// Writes down what became of tries, all or none. What was removed meanwhile stays removed.
@@ -154,7 +155,7 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn send_again(&mut self, filter: &KeptFilter, at: Timestamp) -> Result<usize, StoreError>;
 
-    /// Whether another process has changed anything since this was asked last.
+    /// Whether another process has changed anything since this was asked last, or since the store was opened.
     ///
     /// # Errors
     /// [`StoreError`].

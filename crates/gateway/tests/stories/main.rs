@@ -153,6 +153,19 @@ fn what_does_not_hold_fails_here_too() {
     assert_eq!(failed("@ +3s", "@ +2s999ms"), "the socket of `deaf` is still there");
 }
 
+#[test]
+fn what_a_receiver_does_not_hear_fails_here_too() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dialects/src/modulus/spec/webhook_retried.txt");
+    let text = std::fs::read_to_string(file).unwrap();
+    for (from, to) in
+        [("@ +14m\n", "@ +13m\n"), ("hook> 302\n", "hook> 204\n"), ("\"check\":\"K-118\"}}}", "\"check\":1}}}")]
+    {
+        assert!(text.contains(from), "{from}");
+        let story = transcript::parse("story.txt", &text.replace(from, to)).unwrap();
+        in_every_manner(&story).expect_err(from);
+    }
+}
+
 /// A World has no writer and no settings: what it mirrors of them stays in step.
 #[test]
 fn the_worlds_numbers_are_the_shells() {

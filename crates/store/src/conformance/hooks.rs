@@ -274,6 +274,7 @@ pub(super) fn a_few_are_due_at_a_time_and_none_where_nothing_is_delivered(place:
     assert!(events(&*store, 99).iter().all(|event| event.ends_with('b')));
     store.endpoints(&shop(1), &EndpointWork::Remove(endpoint(1, "b", &[]).id)).unwrap();
     assert_eq!(events(&*store, 99), [""; 0]);
+    assert!(kept(&*store, &KeptFilter::default()).iter().all(|(event, ..)| event.ends_with('a')));
     accept(&mut *store, fence, 6);
     end(&mut *store, fence, 6, 20);
     store.endpoints(&shop(1), &EndpointWork::Change(Box::new(Endpoint { active: true, ..still }))).unwrap();

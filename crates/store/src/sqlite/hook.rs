@@ -12,7 +12,7 @@ use super::column::{self, get, named};
 use super::fault::Fault;
 use super::{credential, operation};
 use crate::refusal::{self, Refusal};
-use crate::{Kept, KeptFilter, Seal, Stage, StoreError};
+use crate::{Kept, KeptFilter, Seal, SealError, Stage, StoreError};
 
 /// Does what is wanted of a group's endpoints. Runs inside a transaction, which ends with an error.
 pub(super) fn work(
@@ -34,7 +34,11 @@ pub(super) fn work(
         }
         EndpointWork::Change(endpoint) => Ok(made(change(db, group, endpoint)?)),
         EndpointWork::Remove(id) => {
-            const SQL: &str = "DELETE FROM webhook_endpoints WHERE id = ?1 AND group_name = ?2";
+            // What it was told may be a year's: that goes little by little, see `forget`.
+            const SQL: &str = "
+                UPDATE webhook_endpoints
+                SET group_name = '', url = '', active = 0, sealed = x'', description = NULL, metadata = NULL
+                WHERE id = ?1 AND group_name = ?2";
             Ok(made(db.execute(SQL, params![id.as_str(), group.as_str()]).map_err(Fault::Sql)? == 1))
         }
     }
@@ -55,6 +59,9 @@ pub(super) fn list(db: &Connection, key: &Path, group: &GroupId) -> Result<Vec<E
     let mut seal = None;
     while let Some(row) = rows.next().map_err(Fault::Sql)? {
         let id = endpoint_id(row, 0)?;
+        let secret = secret(row, 4, open(&mut seal, key)?, &id)?.map_err(|error| {
+            StoreError::Sealed(format!("the secret of {id} does not open with key file {}: {error}", key.display()))
+        })?;
         let metadata = match row.get_ref(6).map_err(Fault::Sql)? {
             rusqlite::types::ValueRef::Null => None,
             _ => Some(column::bytes(row, 6, "webhook_endpoints.metadata")?),
@@ -64,7 +71,7 @@ pub(super) fn list(db: &Connection, key: &Path, group: &GroupId) -> Result<Vec<E
             url: get(row, 1, "webhook_endpoints.url")?,
             events: events(row, 2)?,
             active: get(row, 3, "webhook_endpoints.active")?,
-            secret: secret(row, 4, key, &mut seal, &id)?,
+            secret,
             description: get(row, 5, "webhook_endpoints.description")?,
             metadata,
             created_at: Wall::from_millis(get(row, 7, "webhook_endpoints.created_at")?),
@@ -89,22 +96,18 @@ fn events(row: &Row<'_>, at: usize) -> Result<Vec<Box<str>>, Fault> {
     Ok(events.into_iter().map(String::into_boxed_str).collect())
 }
 
-/// A secret; the seal is opened for the first.
-fn secret(
-    row: &Row<'_>,
-    at: usize,
-    key: &Path,
-    seal: &mut Option<Seal>,
-    id: &EndpointId,
-) -> Result<Secret, StoreError> {
-    let seal = match seal {
-        Some(seal) => seal,
-        None => seal.insert(Seal::open(key)?),
-    };
+/// The seal, opened for the first that needs it.
+fn open<'s>(seal: &'s mut Option<Seal>, key: &Path) -> Result<&'s Seal, StoreError> {
+    match seal {
+        Some(seal) => Ok(seal),
+        None => Ok(seal.insert(Seal::open(key)?)),
+    }
+}
+
+/// A secret; nobody's else opens.
+fn secret(row: &Row<'_>, at: usize, seal: &Seal, id: &EndpointId) -> Result<Result<Secret, SealError>, Fault> {
     let sealed = column::bytes(row, at, "webhook_endpoints.sealed")?;
-    seal.unseal(&context(id), &sealed).map_err(|error| {
-        StoreError::Sealed(format!("the secret of {id} does not open with key file {}: {error}", key.display()))
-    })
+    Ok(seal.unseal(&context(id), &sealed))
 }
 
 fn add(db: &Connection, seal: &Seal, group: &GroupId, endpoint: &Endpoint) -> Result<(), StoreError> {
@@ -155,6 +158,22 @@ fn change(db: &Connection, group: &GroupId, endpoint: &Endpoint) -> Result<bool,
     Ok(changed == 1)
 }
 
+/// Runs in [`forget`], as does [`REMOVED`].
+pub(super) const TOLD: &str = "
+    DELETE FROM webhook_deliveries WHERE place IN (
+        SELECT d.place FROM webhook_endpoints AS e JOIN webhook_deliveries AS d ON d.endpoint = e.place
+        WHERE e.group_name = '' LIMIT ?1)";
+pub(super) const REMOVED: &str = "
+    DELETE FROM webhook_endpoints WHERE group_name = ''
+    AND NOT EXISTS (SELECT 1 FROM webhook_deliveries WHERE endpoint = webhook_endpoints.place)";
+
+/// Forgets what removed endpoints were told, at most so much of it, and those of which nothing is left; says how much.
+pub(super) fn forget(db: &Connection, most: usize) -> Result<usize, Fault> {
+    let told = db.prepare_cached(TOLD)?.execute([i64::try_from(most).unwrap_or(i64::MAX)])?;
+    db.prepare_cached(REMOVED)?.execute([])?;
+    Ok(told)
+}
+
 /// Prints and keeps what the active endpoints of an operation's group are to be told.
 pub(super) fn announce(db: &Connection, partition: Partition, announce: &Announce) -> Result<(), Fault> {
     const UNTRIED: &str = "DELETE FROM webhook_deliveries WHERE operation = ?1 AND tries = 0 AND due > ?2";
@@ -189,22 +208,24 @@ pub(super) fn announce(db: &Connection, partition: Partition, announce: &Announc
     Ok(())
 }
 
+/// Active endpoints for which something waits, from `?2` on, and when the next of it is due after `?1`.
+pub(super) const WAITING: &str = "
+    WITH RECURSIVE waiting (place) AS (
+        SELECT min(endpoint) FROM webhook_deliveries WHERE due IS NOT NULL
+        UNION ALL
+        SELECT (SELECT min(endpoint) FROM webhook_deliveries WHERE due IS NOT NULL AND endpoint > waiting.place)
+        FROM waiting WHERE waiting.place IS NOT NULL
+    )
+    SELECT e.place, e.id, e.url, e.sealed,
+        (SELECT min(due) FROM webhook_deliveries WHERE endpoint = e.place AND due > ?1)
+    FROM waiting JOIN webhook_endpoints AS e USING (place)
+    WHERE e.active ORDER BY e.id <= ?2, e.id";
+
 /// What there is to carry. Only endpoints for which something waits are looked at, each with a step into the index of
 /// what waits.
 pub(super) fn due(db: &Connection, key: &Path, wanted: &Wanted) -> Result<Due, StoreError> {
-    const ENDPOINTS: &str = "
-        WITH RECURSIVE waiting (place) AS (
-            SELECT min(endpoint) FROM webhook_deliveries WHERE due IS NOT NULL
-            UNION ALL
-            SELECT (SELECT min(endpoint) FROM webhook_deliveries WHERE due IS NOT NULL AND endpoint > waiting.place)
-            FROM waiting WHERE waiting.place IS NOT NULL
-        )
-        SELECT e.place, e.id, e.url, e.sealed,
-            (SELECT min(due) FROM webhook_deliveries WHERE endpoint = e.place AND due > ?1)
-        FROM waiting JOIN webhook_endpoints AS e USING (place)
-        WHERE e.active ORDER BY e.id <= ?2, e.id";
     let by = column::millis(wanted.by);
-    let mut endpoints = db.prepare_cached(ENDPOINTS).map_err(Fault::Sql)?;
+    let mut endpoints = db.prepare_cached(WAITING).map_err(Fault::Sql)?;
     let after = wanted.after.as_ref().map_or("", EndpointId::as_str);
     let mut endpoints = endpoints.query(params![by, after]).map_err(Fault::Sql)?;
     let mut seal = None;
@@ -223,7 +244,10 @@ pub(super) fn due(db: &Connection, key: &Path, wanted: &Wanted) -> Result<Due, S
             continue;
         }
         let url: Box<str> = get(endpoint, 2, "webhook_endpoints.url")?;
-        let secret = secret(endpoint, 3, key, &mut seal, &id)?;
+        let Ok(secret) = secret(endpoint, 3, open(&mut seal, key)?, &id)? else {
+            told.sealed.push(id);
+            continue;
+        };
         told.deliveries.extend(due.into_iter().take(left).map(|waits| Delivery {
             place: waits.place,
             event: waits.event,
@@ -249,18 +273,20 @@ struct Waits {
     tries: u32,
 }
 
+/// Runs in [`due_to`].
+pub(super) const DUE: &str = "
+    SELECT d.place, d.event, d.operation, o.dialect, d.body, d.tries
+    FROM webhook_deliveries AS d JOIN operations AS o ON o.id = d.operation
+    WHERE d.endpoint = ?1 AND d.due <= ?2 AND NOT EXISTS (
+        SELECT 1 FROM webhook_deliveries AS first
+        WHERE first.operation = d.operation AND first.endpoint = d.endpoint AND first.place < d.place
+          AND first.due IS NOT NULL)
+    ORDER BY d.due, d.place LIMIT ?3";
+
 /// What is due for one endpoint and not busy: nothing before what it was to be told of the same operation earlier.
 fn due_to(db: &Connection, wanted: &Wanted, endpoint: i64) -> Result<Vec<Waits>, Fault> {
-    const SQL: &str = "
-        SELECT d.place, d.event, d.operation, o.dialect, d.body, d.tries
-        FROM webhook_deliveries AS d JOIN operations AS o ON o.id = d.operation
-        WHERE d.endpoint = ?1 AND d.due <= ?2 AND NOT EXISTS (
-            SELECT 1 FROM webhook_deliveries AS first
-            WHERE first.operation = d.operation AND first.endpoint = d.endpoint AND first.place < d.place
-              AND first.due IS NOT NULL)
-        ORDER BY d.due, d.place LIMIT ?3";
     let each = i64::try_from(wanted.each).unwrap_or(i64::MAX);
-    let mut statement = db.prepare_cached(SQL)?;
+    let mut statement = db.prepare_cached(DUE)?;
     let mut rows = statement.query(params![endpoint, column::millis(wanted.by), each])?;
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {
@@ -304,7 +330,7 @@ pub(super) fn tried(db: &Connection, one: &Try) -> Result<(), Fault> {
 /// Which deliveries a filter lets pass; `?1` to `?5` are its own.
 macro_rules! passes {
     () => {
-        "(?1 IS NULL OR substr(e.group_name, instr(e.group_name, '/') + 1) = ?1)
+        "e.group_name <> '' AND (?1 IS NULL OR substr(e.group_name, instr(e.group_name, '/') + 1) = ?1)
             AND (?2 IS NULL OR e.id = ?2)
             AND (?3 IS NULL OR o.request_key = ?3)
             AND (?4 IS NULL OR d.event = ?4)

@@ -52,8 +52,8 @@ pub struct Sqlite {
     db: Connection,
     path: PathBuf,
     seal: PathBuf,
-    /// SQLite's count of what others committed, when we looked last.
-    version: Option<i64>,
+    /// What [`version`] was when we looked last.
+    version: i64,
     _lock: Option<File>,
 }
 
@@ -76,14 +76,8 @@ impl Sqlite {
         schema::migrate(&mut db, folder)?;
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(Fault::Sql)?;
         let checkpoints = Checkpoints::start(&mut db, connect(&path)?)?;
-        Ok(Self {
-            checkpoints: Some(checkpoints),
-            db,
-            path,
-            seal: folder::seal(folder),
-            version: None,
-            _lock: Some(lock),
-        })
+        let version = version(&db)?;
+        Ok(Self { checkpoints: Some(checkpoints), db, path, seal: folder::seal(folder), version, _lock: Some(lock) })
     }
 
     /// Opens the folder beside a gateway that may be running, as the command line does.
@@ -106,7 +100,8 @@ impl Sqlite {
                 thread::sleep(Duration::from_millis(20));
             }
         }
-        Ok(Self { checkpoints: None, db, path, seal: folder::seal(folder), version: None, _lock: None })
+        let version = version(&db)?;
+        Ok(Self { checkpoints: None, db, path, seal: folder::seal(folder), version, _lock: None })
     }
 
     /// A handle for reading from another thread, beside the writer.
@@ -190,7 +185,7 @@ impl Reader {
     /// What there is to carry to webhook endpoints, as [`Store::due`] says it.
     ///
     /// # Errors
-    /// [`StoreError::Sealed`] when a secret does not open.
+    /// [`StoreError::Sealed`] when there is no key that secrets could open with.
     pub fn due(&self, wanted: &Wanted) -> Result<Due, StoreError> {
         hook::due(&self.db, &self.seal, wanted)
     }
@@ -299,8 +294,9 @@ impl Store for Sqlite {
         let transaction = self.begin()?;
         let operations = operation::forget(&transaction, before, most)?;
         let devices = mail::forget_devices(&transaction, before, most - operations)?;
+        let told = hook::forget(&transaction, most - operations - devices)?;
         transaction.commit().map_err(Fault::Sql)?;
-        Ok(operations + devices)
+        Ok(operations + devices + told)
     }
 
     fn operations(&self, after: Option<OperationId>, limit: usize) -> Result<Vec<OperationRow>, StoreError> {
@@ -335,8 +331,8 @@ impl Store for Sqlite {
     }
 
     fn changed_elsewhere(&mut self) -> Result<bool, StoreError> {
-        let version = self.db.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(Fault::Sql)?;
-        Ok(self.version.replace(version).is_some_and(|before: i64| before != version))
+        let before = std::mem::replace(&mut self.version, version(&self.db)?);
+        Ok(self.version != before)
     }
 }
 
@@ -365,6 +361,11 @@ impl Inspect for Sqlite {
     fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         Ok(member::accounts(&self.db)?)
     }
+}
+
+/// SQLite's count of what others committed.
+fn version(db: &Connection) -> Result<i64, Fault> {
+    Ok(db.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 
 /// A connection as all of ours are set.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use model::{Fence, Opaque, OperationRow, Write};
+use model::{EndpointId, Fence, Opaque, OperationRow, Secret, Write};
 
 use super::*;
 use crate::conformance::given::*;
@@ -428,4 +428,77 @@ fn the_gateways_questions_are_answered_from_indexes() {
         assert!(load.contains(&part), "{load}");
     }
     assert!(!load.contains("SCAN operations"), "{load}");
+    for sql in [hook::WAITING, hook::DUE, hook::TOLD, hook::REMOVED] {
+        let plan = plan(sql);
+        for table in ["d", "first", "webhook_deliveries", "e", "webhook_endpoints", "o"] {
+            assert!(!plan.lines().any(|line| line == format!("SCAN {table}")), "{plan}");
+        }
+    }
+}
+
+/// What it was told may be a year's, and nobody waits for that.
+#[test]
+fn what_a_removed_endpoint_was_told_goes_little_by_little() {
+    let folder = Folder::new();
+    let mut store = open(&folder);
+    store.add_credentials(&[signing("key", 1)]).unwrap();
+    let fence = own(&mut store);
+    write(&mut store, 1, fence, vec![accepted(1, 1)]);
+    let id = EndpointId::parse("wh_a").unwrap();
+    let endpoint = Endpoint {
+        id: id.clone(),
+        group: shop(1),
+        url: "https://hooks.example.test/".into(),
+        events: vec!["ended".into()],
+        active: true,
+        secret: Secret::new("whsec_a"),
+        description: None,
+        metadata: None,
+        created_at: wall(1),
+        updated_at: wall(1),
+    };
+    store.endpoints(&shop(1), &EndpointWork::Add { endpoint: Box::new(endpoint), most: 1 }).unwrap();
+    let operation = work(1, 1).id.number();
+    let five = (0..5).map(|n| {
+        format!("INSERT INTO webhook_deliveries (endpoint, operation, event, body, tries, due, delivered) VALUES (1, {operation}, 'evt_{n}', x'', 0, 1, 0);")
+    });
+    meddle(&folder, &five.collect::<String>());
+    let count = |store: &Sqlite, table: &str| -> u64 {
+        store.db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    meddle(&folder, "UPDATE webhook_endpoints SET sealed = x'01'");
+    let everything = Wanted { by: at(9), busy: [].into(), full: [].into(), only: None, after: None, each: 9, most: 9 };
+    let due = store.due(&everything).unwrap();
+    assert_eq!(
+        (due.deliveries, due.sealed),
+        (Vec::new(), vec![id.clone()]),
+        "a damaged secret is its owner's business"
+    );
+
+    store.endpoints(&shop(1), &EndpointWork::Remove(id)).unwrap();
+    let sealed: Vec<u8> = store.db.query_row("SELECT sealed FROM webhook_endpoints", [], |row| row.get(0)).unwrap();
+    assert_eq!(sealed, [0; 0], "its secret is gone at once");
+    assert_eq!(store.endpoints(&shop(1), &EndpointWork::List).unwrap(), EndpointsDone::Listed(Vec::new()));
+    assert_eq!(store.kept(0, 9, &KeptFilter::default()).unwrap(), []);
+    for (forgotten, left) in [(3, 2), (2, 0), (0, 0)] {
+        assert_eq!(store.forget(at(0), 3).unwrap(), forgotten);
+        assert_eq!(count(&store, "webhook_deliveries"), left);
+    }
+    assert_eq!(count(&store, "webhook_endpoints"), 0);
+    store.check().unwrap();
+}
+
+#[test]
+fn what_another_process_changes_is_noticed_once() {
+    let folder = Folder::new();
+    let mut gateway = open(&folder);
+    Sqlite::attach(folder.path()).unwrap().add_credentials(&[credential("c", 1)]).unwrap();
+    assert!(gateway.changed_elsewhere().unwrap(), "since it was opened");
+    gateway.add_credentials(&[credential("a", 1)]).unwrap();
+    assert!(!gateway.changed_elsewhere().unwrap(), "our own changes are ours");
+    Sqlite::attach(folder.path()).unwrap().send_again(&KeptFilter::default(), at(0)).unwrap();
+    assert!(!gateway.changed_elsewhere().unwrap(), "nothing was sent again");
+    Sqlite::attach(folder.path()).unwrap().add_credentials(&[credential("b", 1)]).unwrap();
+    assert!(gateway.changed_elsewhere().unwrap());
+    assert!(!gateway.changed_elsewhere().unwrap());
 }
