@@ -21,6 +21,7 @@ mod serve;
 mod sign;
 mod simulate;
 mod talk;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,9 @@ enum Command {
     /// Show what was accepted and what became of it, and whether that adds up
     #[command(after_help = ledger::AFTER)]
     Ledger(Box<ledger::Ledger>),
+    /// Show what webhook endpoints were or are to be told, and send it again
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Connect as a peer: frames on stdin and stdout, login and heartbeat done
     #[command(after_help = connect::AFTER)]
     Connect(connect::Connect),
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Keys(command) => keys::run(command),
         Command::Members(command) => members::run(command),
         Command::Ledger(ledger) => ledger::run(&ledger),
+        Command::Webhooks(command) => webhooks::run(command),
         Command::Connect(connect) => connect::run(&connect),
         Command::Pay(pay) => pay::run(&pay),
         Command::Sign(call) => sign::run(&call),

@@ -42,6 +42,25 @@ pub(crate) fn lines<T: fmt::Display>(lines: impl IntoIterator<Item = T>) -> io::
     out.flush()
 }
 
+/// Columns as wide as their widest value.
+pub(crate) fn table<const COLUMNS: usize>(
+    head: [String; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> io::Result<()> {
+    let tame = |row: [String; COLUMNS]| row.map(|cell| tamed(cell).into_owned());
+    let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).map(tame).collect();
+    let mut widths = [0; COLUMNS];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    lines(rows.iter().map(|row| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    }))
+}
+
 /// Tells a person something, on one line.
 pub(crate) fn say(text: impl fmt::Display) {
     say_keeping(text, &[]);

@@ -7,7 +7,7 @@ use common::{run, snapshot};
 
 #[test]
 fn every_help_text_is_as_it_was() {
-    let table: [&[&str]; 31] = [
+    let table: [&[&str]; 34] = [
         &[],
         &["serve"],
         &["demo"],
@@ -21,6 +21,9 @@ fn every_help_text_is_as_it_was() {
         &["members", "put"],
         &["members", "show"],
         &["ledger"],
+        &["webhooks"],
+        &["webhooks", "list"],
+        &["webhooks", "resend"],
         &["connect"],
         &["pay"],
         &["sign"],

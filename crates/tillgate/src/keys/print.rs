@@ -98,7 +98,7 @@ pub(super) fn made(made: &[Made], as_json: bool) -> io::Result<()> {
         let holder = credential.subject.as_deref().unwrap_or(&credential.name);
         [credential.id.to_string(), holder.to_owned(), of(made, 0), of(made, 1)]
     });
-    table(head, rows)?;
+    talk::table(head, rows)?;
     let count = made.len();
     talk::say(format_args!("{count} made; a secret is shown this once and cannot be shown again"));
     Ok(())
@@ -125,7 +125,7 @@ pub(super) fn list<'a>(credentials: impl Iterator<Item = &'a Credential>, as_jso
             end.map_or_else(|| "-".to_owned(), |end| end.to_string()),
         ]
     });
-    table(head, rows)
+    talk::table(head, rows)
 }
 
 /// One key, a field a line.
@@ -159,23 +159,4 @@ pub(super) fn one(credential: &Credential, as_json: bool) -> io::Result<()> {
 
 fn json(shown: &Shown<'_>) -> String {
     serde_json::to_string(shown).unwrap_or_default()
-}
-
-/// Columns as wide as their widest value.
-fn table<const COLUMNS: usize>(
-    head: [String; COLUMNS],
-    rows: impl Iterator<Item = [String; COLUMNS]>,
-) -> io::Result<()> {
-    let tamed = |row: [String; COLUMNS]| row.map(|cell| talk::tamed(cell).into_owned());
-    let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).map(tamed).collect();
-    let mut widths = [0; COLUMNS];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    talk::lines(rows.iter().map(|row| {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    }))
 }
