@@ -2,12 +2,13 @@
 //! that the ledger does not know of.
 //!
 //! Terminals and tills live in this process and through the restarts: the [terminals](terminal) never lie, the [tills](till)
-//! never give up. `CRASH_SEED=…` replays the dice of a run, not its timing; `CRASH_ROUNDS`, `CRASH_TILLS` and
+//! never give up, and the [webhook endpoints](receiver) of the shops take some of what they are told. `CRASH_SEED=…` replays the dice of a run, not its timing; `CRASH_ROUNDS`, `CRASH_TILLS` and
 //! `CRASH_KEEP` make it longer, wider, and keep the data folder, as a run that fails does.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and prints its seed")]
 
 #[path = "../common/mod.rs"]
 mod common;
+mod receiver;
 mod terminal;
 mod till;
 
@@ -22,6 +23,7 @@ use common::crash::{Dice, key, quick};
 use common::server::{PATIENCE, Server, until};
 use common::{ended, tillgate};
 use model::{OperationRow, Outcome, OutcomeKind, Secret};
+use receiver::Receiver;
 use serde_json::Value;
 use store::{Sqlite, Store};
 use terminal::{Presence, Result, Terminal};
@@ -38,7 +40,7 @@ const TERMINALS: usize = 2;
 const CLERKS: usize = 2;
 /// Look-ups at once.
 const LOOKS: usize = 8;
-const ENVIRONMENT: [(&str, &str); 9] = [
+const ENVIRONMENT: [(&str, &str); 14] = [
     ("TILLGATE_MODULUS_TERMINAL_GRACE", "200ms"),
     ("TILLGATE_MODULUS_ANSWER_WITHIN", "1500ms"),
     ("TILLGATE_MODULUS_LONG_POLL", "400ms"),
@@ -47,6 +49,11 @@ const ENVIRONMENT: [(&str, &str); 9] = [
     ("TILLGATE_MODULUS_FRAMES_PER_SPAN", "1000000"),
     ("TILLGATE_MODULUS_FRAMES_AT_MOST", "2000000"),
     ("TILLGATE_MODULUS_OWED_AT_MOST", "100000"),
+    ("TILLGATE_MODULUS_ALLOW_PRIVATE_WEBHOOK_TARGETS", "true"),
+    ("TILLGATE_MODULUS_WEBHOOK_LATE", "500ms"),
+    ("TILLGATE_MODULUS_WEBHOOK_WITHIN", "300ms"),
+    ("TILLGATE_MODULUS_WEBHOOK_PAUSE", "100ms"),
+    ("TILLGATE_MODULUS_WEBHOOK_TRIES", "1000"),
     ("TILLGATE_LOG_LEVEL", "warn"),
 ];
 
@@ -337,6 +344,7 @@ fn every_payment_ends_once_whenever_the_gateway_is_killed() {
 
     let keys = Keys::make(&data, number("CRASH_TILLS", TILLS));
     let runtime = Runtime::new().unwrap();
+    let receiver = runtime.block_on(Receiver::open(&data, GROUPS, dice.split()));
     let mut server = Server::serve(&data, "127.0.0.1:0", &log, &ENVIRONMENT);
     let listen = server.listen().to_owned();
     let (hours, told) = watch::channel(Hours::Open);
@@ -352,6 +360,7 @@ fn every_payment_ends_once_whenever_the_gateway_is_killed() {
         let rows = rows(&data);
         println!("round {round}: {} accepted", rows.len());
         check(&rows, &shops);
+        receiver.check(&rows);
         shops.nothing_is_wrong();
         accepted = rows.len();
         server = Server::serve(&data, &listen, &log, &ENVIRONMENT);
@@ -369,7 +378,8 @@ fn every_payment_ends_once_whenever_the_gateway_is_killed() {
     let settled_down = || {
         until(PATIENCE, || {
             let summary = ledger(&data);
-            (summary["open"] == 0 && summary["voids_pending"] == 0 && shops.is_quiet()).then_some(summary)
+            let is_quiet = shops.is_quiet() && receiver::is_quiet(&data);
+            (summary["open"] == 0 && summary["voids_pending"] == 0 && is_quiet).then_some(summary)
         })
     };
     // A terminal may still make up its mind about a payment that failed without it: nothing must change for as long as
@@ -389,8 +399,11 @@ fn every_payment_ends_once_whenever_the_gateway_is_killed() {
     let rows = rows(&data);
     check(&rows, &shops);
     settled(&rows, &shops);
+    receiver.check(&rows);
+    receiver.settled(&rows);
     assert_eq!(ledger(&data), summary);
     shops.figures(rounds, &summary);
+    receiver.figures();
     let log = std::fs::read_to_string(&log).unwrap();
     assert!(!log.contains("ERROR"), "{log}");
 }
