@@ -17,7 +17,7 @@ pub mod wire;
 pub type Property = fn(&[u8]);
 
 /// Every target by the name of its corpus, with its property.
-pub const TARGETS: [(&str, Property); 9] = [
+pub const TARGETS: [(&str, Property); 10] = [
     ("websocket", websocket::property::check),
     ("handshake", handshake::check),
     ("boop_wire", wire::check),
@@ -26,5 +26,6 @@ pub const TARGETS: [(&str, Property); 9] = [
     ("modulus_wire", modulus::wire::check),
     ("modulus_session", modulus::session::check),
     ("modulus_client", modulus::client::check),
+    ("modulus_hook", modulus::hook::check),
     ("node", node::check),
 ];

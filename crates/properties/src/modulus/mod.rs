@@ -1,6 +1,7 @@
 //! What must hold for Modulus: its wire, its sessions, its clients. Of the shape of BOOP's.
 
 pub mod client;
+pub mod hook;
 pub mod session;
 pub mod wire;
 

@@ -264,6 +264,17 @@ impl Stage {
         }
     }
 
+    /// Slow work is done.
+    pub(crate) fn worked(&mut self, done: Done) -> Vec<Output> {
+        let call = self.call.take().expect("work that was asked for");
+        self.input(Input::Done { call, done })
+    }
+
+    /// What it has said so far.
+    pub(crate) fn said(&self) -> &[Output] {
+        &self.said
+    }
+
     fn play(&mut self, line: &str) {
         let Some((op, rest)) = first(line) else { return };
         let (id, more) = name(rest);
