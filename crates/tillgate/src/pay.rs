@@ -120,13 +120,16 @@ pub(crate) fn run(pay: &Pay) -> anyhow::Result<()> {
     })
 }
 
-/// The address with the scheme of what is spoken: whoever pastes the one for the other is understood.
+/// The address with the scheme of what is spoken: whoever pastes the one for the other, or only the host, is understood.
 fn with_scheme(url: &str, scheme: &str) -> String {
-    match url.split_once("://") {
-        Some(("http" | "ws", rest)) => format!("{scheme}://{rest}"),
-        Some(("https" | "wss", rest)) => format!("{scheme}s://{rest}"),
-        Some(_) | None => url.to_owned(),
-    }
+    let (secure, rest) = match url.split_once("://") {
+        Some(("http" | "ws", rest)) => ("", rest),
+        Some(("https" | "wss", rest)) => ("s", rest),
+        Some(_) | None => return url.to_owned(),
+    };
+    let host = rest.trim_end_matches('/');
+    let path = if host.contains(['/', '?']) { "" } else { "/v1" };
+    format!("{scheme}{secure}://{host}{path}")
 }
 
 fn bad_endpoint(bad: &BadEndpoint) -> anyhow::Error {
@@ -349,6 +352,10 @@ mod tests {
             ("http://a/v1", "ws", "ws://a/v1"),
             ("wss://a/v1", "http", "https://a/v1"),
             ("https://a/v1", "http", "https://a/v1"),
+            ("http://a:8080", "ws", "ws://a:8080/v1"),
+            ("wss://a/", "http", "https://a/v1"),
+            ("http://a/v1/", "ws", "ws://a/v1"),
+            ("http://a/?x=y", "ws", "ws://a/?x=y"),
             ("a/v1", "http", "a/v1"),
         ] {
             assert_eq!(with_scheme(url, scheme), right);

@@ -72,8 +72,8 @@ pub(crate) fn say_lines(text: impl fmt::Display) {
 }
 
 fn say_keeping(text: impl fmt::Display, keeps: &[char]) {
-    // Nobody listens: nothing to be done about it.
-    let _ = writeln!(io::stderr().lock(), "{}", Tame { text, keeps });
+    // In one piece: others may write to the same terminal. Nobody listens: nothing to be done about it.
+    let _ = io::stderr().lock().write_all(format!("{}\n", Tame { text, keeps }).as_bytes());
 }
 
 /// Tells a person something in the place of the line that is written anew.

@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::choices::Choices;
 use super::codes;
-use super::pursuit::{Came, Next, Pursuit, problem};
+use super::pursuit::{Came, Next, Pursuit, problem, read_payment};
 use super::signing::sign;
 use super::types::{Payment, PaymentRequest, TerminalInfo, TransactionId};
 use super::wire;
@@ -69,7 +69,7 @@ pub enum HttpFailure {
         /// What it says.
         problem: Problem,
     },
-    /// Its answer cannot be read.
+    /// Its answer cannot be read, or is about something else.
     #[error("the gateway's answer cannot be read")]
     Unreadable,
     /// What became of the payment could not be found out: look it up before asking for it under another id.
@@ -158,7 +158,7 @@ impl HttpClient {
     ///
     /// [`TRANSACTION_NOT_FOUND`]: super::codes::TRANSACTION_NOT_FOUND
     pub async fn transaction(&self, id: &TransactionId) -> Result<Payment, HttpFailure> {
-        wire::read_payment(&good(self.look(id).await)?).map_err(|_| HttpFailure::Unreadable)
+        read_payment(id, &good(self.look(id).await)?).ok_or(HttpFailure::Unreadable)
     }
 
     /// A fresh id for a payment: a UUID of version 7.
@@ -193,7 +193,7 @@ impl HttpClient {
     ) -> Result<Payment, HttpFailure> {
         let path = format!("{}/terminals/{}/payments", self.base, encoded(terminal_id));
         let body = Bytes::from(serde_json::Value::Object(request.under(id)).to_string());
-        let mut pursuit = Pursuit::new(self.config.choices.clone(), self.clock.now());
+        let mut pursuit = Pursuit::new(id.clone(), self.config.choices.clone(), self.clock.now());
         let mut next = Next::Pay;
         loop {
             let came = match next {

@@ -2,14 +2,14 @@
 //!
 //! Whatever leaves the outcome open (a 504, a lost connection, a fault of the gateway) is never answered by asking again:
 //! the transaction is looked up, until it has an end. Only when the gateway says that it knows no such transaction, the
-//! payment is asked for again, under its id and with its body.
+//! payment is asked for again, under its id and with its body. An answer about another transaction says nothing.
 
 use model::Timestamp;
 
 use super::choices::Choices;
 use super::codes;
 use super::http::HttpFailure;
-use super::types::Payment;
+use super::types::{Payment, TransactionId};
 use super::wire;
 use crate::link::Lost;
 use crate::problem::Problem;
@@ -48,6 +48,7 @@ impl Next {
 /// The machine.
 #[derive(Debug)]
 pub(super) struct Pursuit {
+    id: TransactionId,
     choices: Choices,
     until: Timestamp,
     tries: u32,
@@ -63,9 +64,9 @@ enum Doing {
 
 impl Pursuit {
     /// Begins; the first thing to do is [`Next::Pay`].
-    pub(super) fn new(choices: Choices, now: Timestamp) -> Self {
+    pub(super) fn new(id: TransactionId, choices: Choices, now: Timestamp) -> Self {
         let until = now.after(choices.payment_within);
-        Self { choices, until, tries: 1, looks: 0, doing: Doing::Paying }
+        Self { id, choices, until, tries: 1, looks: 0, doing: Doing::Paying }
     }
 
     /// What a call came to, and what to do then. `said` hears what a person may want to know.
@@ -83,9 +84,9 @@ impl Pursuit {
 
     fn paid(&mut self, now: Timestamp, status: u16, body: &str, mut said: impl FnMut(String)) -> Next {
         match status {
-            200 => match wire::read_payment(body) {
-                Ok(payment) if payment.status.is_final() => Next::done(Ok(payment)),
-                Ok(_) | Err(_) => self.look(now),
+            200 => match read_payment(&self.id, body) {
+                Some(payment) if payment.status.is_final() => Next::done(Ok(payment)),
+                Some(_) | None => self.look(now),
             },
             201..=299 => self.look(now),
             504 => {
@@ -111,13 +112,13 @@ impl Pursuit {
 
     fn looked(&mut self, now: Timestamp, status: u16, body: &str, mut said: impl FnMut(String)) -> Next {
         if status == 200 {
-            return match wire::read_payment(body) {
-                Ok(payment) if payment.status.is_final() => Next::done(Ok(payment)),
-                Ok(payment) => {
+            return match read_payment(&self.id, body) {
+                Some(payment) if payment.status.is_final() => Next::done(Ok(payment)),
+                Some(payment) => {
                     said(payment.status.name().to_owned());
                     self.look(now)
                 }
-                Err(_) => self.look(now),
+                None => self.look(now),
             };
         }
         let problem = problem(status, body);
@@ -153,6 +154,11 @@ impl Pursuit {
     }
 }
 
+/// What the body of a good answer says became of a payment; none where it says nothing, or speaks of another.
+pub(super) fn read_payment(id: &TransactionId, body: &str) -> Option<Payment> {
+    wire::read_payment(body).ok().filter(|payment| payment.transaction_id == *id)
+}
+
 /// What the body of a refusal says; its status where it says nothing.
 pub(super) fn problem(status: u16, body: &str) -> Problem {
     let problem = Problem::of_body(body);
@@ -168,7 +174,7 @@ mod tests {
 
     fn start() -> (Pursuit, Timestamp) {
         let now = Timestamp::from_millis(1_000_000);
-        (Pursuit::new(Choices::default(), now), now)
+        (Pursuit::new(TransactionId::parse("t").unwrap(), Choices::default(), now), now)
     }
 
     fn answer(status: u16, body: &str) -> Came {
@@ -205,6 +211,8 @@ mod tests {
     }
 
     const PAID: &str = r#"{"transactionId":"t","status":"SUCCESS","paymentResponse":{"transactionId":"t","status":"SUCCESS","amount":"1.00","currency":"PHP"}}"#;
+    const ANOTHER: &str =
+        r#"{"transactionId":"u","status":"SUCCESS","paymentResponse":{"transactionId":"u","status":"SUCCESS"}}"#;
     const PENDING: &str = r#"{"transactionId":"t","status":"PENDING"}"#;
     const DONE: &str = r#"{"transactionId":"t","status":"COMPLETED","response":{"transactionId":"t","status":"SUCCESS","amount":"1.00"}}"#;
 
@@ -261,11 +269,13 @@ mod tests {
             refusal(500, "INTERNAL_ERROR"),
             answer(502, "<html>"),
             answer(202, PENDING),
+            answer(200, ANOTHER),
+            answer(307, ""),
         ] {
             let (mut pursuit, now) = start();
             assert_eq!(look_after(&pursuit.next(now, open, |_| {}), now).as_secs(), 1);
-            for pause in [2, 4, 8, 10, 10] {
-                assert_eq!(look_after(&pursuit.next(now, answer(200, PENDING), |_| {}), now).as_secs(), pause);
+            for (pause, body) in [(2, PENDING), (4, ANOTHER), (8, PENDING), (10, "<html>"), (10, ANOTHER)] {
+                assert_eq!(look_after(&pursuit.next(now, answer(200, body), |_| {}), now).as_secs(), pause);
             }
             assert_eq!(status(pursuit.next(now, answer(200, DONE), |_| {})), Status::Success);
         }

@@ -291,6 +291,25 @@ async fn a_server_that_never_answers_is_left_wherever_it_falls_silent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_frame_that_never_gets_whole_is_silence() {
+    let (vendor, mut events, mut doorbell) = vendor();
+    let mut peer = doorbell.accept().await.unwrap();
+    peer.login().await.unwrap();
+    vendor.authenticated().await.unwrap();
+    let start = Instant::now();
+    tokio::spawn(async move {
+        peer.bytes(&[0x81, 126, 0xff, 0xff]).await.unwrap();
+        while peer.bytes(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    assert_eq!(next_loss(&mut events).await, Lost::PingTimeout);
+    assert_eq!(start.elapsed().as_secs(), 40);
+    serves_again(&mut doorbell).await;
+    vendor.authenticated().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_ignores_our_close_is_left_after_five_seconds() {
     let (vendor, _, mut doorbell) = vendor();
     let mut stream = doorbell.ring().await;

@@ -120,6 +120,18 @@ fn an_outcome_is_found_wherever_a_gateway_puts_it() {
 }
 
 #[test]
+fn an_amount_nobody_can_hold_is_told_as_it_was_written() {
+    for amount in ["1e400", "-0", "123456789012345678901234567890.123456789"] {
+        let mut stage = pos();
+        pay(&mut stage, "t");
+        let out = stage.hear(&format!(
+            r#"{{"action":"paymentComplete","transactionId":"t","n":1e999,"paymentResponse":{{"status":"SUCCESS","amount":{amount}}}}}"#
+        ));
+        assert_eq!(outcome(&out).1.response.as_ref().unwrap().amount.as_deref(), Some(amount));
+    }
+}
+
+#[test]
 fn after_a_lost_connection_it_is_asked_for_again_with_the_same_id_and_body() {
     let mut stage = pos();
     for name in ["b", "a"] {

@@ -76,6 +76,16 @@ fn a_payment_is_offered_answered_and_acknowledged_with_the_amount_as_it_was_writ
 }
 
 #[test]
+fn an_amount_nobody_can_hold_is_refused_as_it_was_written() {
+    let mut stage = terminal();
+    let out = stage.hear(&asks("payment", "a").replace("1250.10", "1e400"));
+    let [Output::Event(TerminalEvent::Offered(offer))] = &out[..] else { panic!("{out:?}") };
+    let report = Report::declined(offer, "INVALID_AMOUNT", "not with this terminal", Wall::from_millis(0));
+    let out = said(&stage.command(TerminalCommand::Answer(Box::new(report))));
+    assert!(out.len() == 1 && out[0].contains(r#""amount":1e400,"#), "{out:?}");
+}
+
+#[test]
 fn a_result_is_said_until_there_is_a_last_word_about_it() {
     for last in ["accepted", "late", "unknown"] {
         let mut stage = terminal();

@@ -172,6 +172,46 @@ async fn answers_that_are_none_leave_the_outcome_open() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_about_another_transaction_is_none() {
+    let (till, mut doorbell) = till();
+    let paying = paying(&till);
+    Call::next(&mut doorbell).await.answer(200, &PAID.replace("K 118", "K 119")).await;
+    let look = Call::next(&mut doorbell).await;
+    assert_eq!(look.line, "GET /v1/transactions/K%20118 HTTP/1.1");
+    look.answer(200, &COMPLETED.replace("K 118", "K 119")).await;
+    Call::next(&mut doorbell).await.answer(200, COMPLETED).await;
+    assert_eq!(paying.await.unwrap(), Ok(Status::Success));
+
+    let looking = tokio::spawn(async move { till.transaction(&TransactionId::parse("K 118").unwrap()).await });
+    Call::next(&mut doorbell).await.answer(200, &COMPLETED.replace("K 118", "K 119")).await;
+    assert_eq!(looking.await.unwrap(), Err(HttpFailure::Unreadable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_is_not_followed_and_a_trickle_is_not_waited_for() {
+    let (till, mut doorbell) = till();
+    let paying = paying(&till);
+    let mut call = Call::next(&mut doorbell).await;
+    let away = "HTTP/1.1 307 Away\r\nlocation: http://elsewhere.test/v1\r\ncontent-length: 0\r\n\r\n";
+    call.stream.write_all(away.as_bytes()).await.unwrap();
+    let mut look = Call::next(&mut doorbell).await;
+    assert_eq!((look.header("host"), look.body.as_str()), ("gateway.sample.test", ""));
+    let start = Instant::now();
+    tokio::spawn(async move {
+        let _ = look.stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n").await;
+        while look.stream.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    });
+    let mut look = Call::next(&mut doorbell).await;
+    assert_eq!(start.elapsed().as_secs(), 17, "15 s, and two seconds' pause");
+    let headers = b"x: y\r\n".repeat(200_000);
+    let _ = look.stream.write_all(&[b"HTTP/1.1 200 OK\r\n", &headers[..]].concat()).await;
+    Call::next(&mut doorbell).await.answer(200, COMPLETED).await;
+    assert_eq!(paying.await.unwrap(), Ok(Status::Success));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_there_is_told_at_once_and_nothing_was_sent() {
     let (till, doorbell) = till();
     drop(doorbell);
