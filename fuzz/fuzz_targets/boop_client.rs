@@ -4,4 +4,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| properties::client::check(data));
+fuzz_target!(|data: &[u8]| properties::boop::client::check(data));

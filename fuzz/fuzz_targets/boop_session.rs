@@ -4,4 +4,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| properties::session::check(data));
+fuzz_target!(|data: &[u8]| properties::boop::session::check(data));

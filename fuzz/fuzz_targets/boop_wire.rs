@@ -4,4 +4,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| properties::wire::check(data));
+fuzz_target!(|data: &[u8]| properties::boop::wire::check(data));

@@ -1,132 +1,119 @@
-//! The client's machines, driven by a program: what a server, a network and an application do, in any order.
+//! A client's machine on a stage, driven by a program: what a server, a network and an application do, in any order.
 //!
 //! ```text
-//! v3                  the head: vendor, scanner or lines (`l`); then attempts at most
+//! v3                  the head: whose machine it is, or lines (`l`); then attempts at most
 //! o                   the connection that was asked for is open
 //! L2                  it is lost, in one of several ways
-//! y                   the server lets it in; `>{"type":"pong"}`: any text
-//! a3 40               the application asks, about context 3, to be sent within 40 s; `x3` takes it back
+//! >{"type":"pong"}    the server says any text
+//! a3 40               the application asks, about 3, to be sent within 40 s
 //! @1500               time passes, in milliseconds
 //! C                   the application wants out
 //! ```
+//!
+//! Every other letter is a dialect's own: what the application wants, or the server says, about one of a few ids.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use client::boop::{
-    ContextId, Requirements, Scan, Scanner, ScannerCommand, ScannerConfig, ScannerEvent, Vendor, VendorCommand,
-    VendorConfig, VendorEvent,
-};
-use client::{Input, Line, Lines, LinesEvent, Lost, Machine, Output, Preset, Problem, State, Text};
-use model::{Secret, Side, Timestamp};
+use client::{Input, Line, Lines, LinesEvent, Login, Lost, Machine, Output, Preset, Problem, State, Text};
+use model::{RequestKey, Timestamp};
 
-use crate::program::{self, first, number};
+use crate::program::{first, number};
 
 /// The longest sleep.
 const SLEEP_MOST: u64 = 200_000;
 /// Wakes within one sleep.
 const MAX_WAKES: u32 = 10_000;
 
-/// Nothing is said on a line that is not there, the login comes first and once, each ask is settled once, no machine
-/// wakes for ever, and one that is told to end ends.
-///
-/// # Panics
-///
-/// When that does not hold.
-pub fn check(data: &[u8]) {
-    let (head, lines) = program::lines(data);
-    let attempts = u32::try_from(number(head.get(1..).unwrap_or_default(), 5)).unwrap_or(0);
-    let preset = Preset {
-        attempts_most: attempts,
-        queue_messages: 3,
-        stable_after: Duration::from_secs(20),
-        ..Preset::default()
-    };
-    let vendor = VendorConfig { preset: preset.clone(), ..VendorConfig::new("ven_1", Secret::new("sk_1")) };
-    let start = Timestamp::from_millis(0);
-    match head.chars().next() {
-        Some('s') => {
-            let config = ScannerConfig { preset, ..ScannerConfig::new("pvs_1", Secret::new("dk_1")) };
-            Stage::new(Scanner::new(config, 7, start)).play(lines);
-        }
-        Some('l') => Stage::new(Lines::new(&vendor, 7, start)).play(lines),
-        Some(_) | None => Stage::new(Vendor::new(vendor, 7, start)).play(lines),
-    }
+/// The seed of every machine.
+pub(crate) const SEED: u64 = 7;
+/// When every machine begins.
+pub(crate) const START: Timestamp = Timestamp::from_millis(0);
+
+/// The manners a program's head asks for.
+pub(crate) fn preset(head: &str) -> Preset {
+    let attempts_most = u32::try_from(number(head.get(1..).unwrap_or_default(), 5)).unwrap_or(0);
+    Preset { attempts_most, queue_messages: 3, stable_after: Duration::from_secs(20), ..Preset::default() }
 }
 
-/// How the kinds of machine are asked and watched alike.
-trait Watched: Machine {
-    fn ask(id: &ContextId, send_by: Timestamp) -> Self::Command;
-    fn cancel(id: &ContextId) -> Option<Self::Command>;
-    /// The ask an event settles, by its id.
-    fn settles(event: &Self::Event) -> Option<String>;
-    /// Whether an ask under an id that is open is refused under that id, without settling it.
-    fn refuses_repeat(event: &Self::Event) -> bool;
-    fn state(event: &Self::Event) -> Option<&State>;
+/// How a kind of machine is asked and watched.
+pub(crate) trait Watched: Machine<Command: Clone, Event: Debug> + Sized {
+    /// What is kept of it beside the line and what was asked.
+    type Watch: Watch<Self>;
+
+    /// What ids begin with.
+    const ID: &'static str;
     /// Whether every ask is settled; lines that were sent are not.
-    const SETTLES_ALL: bool;
-}
-
-impl Watched for Vendor {
-    fn ask(id: &ContextId, send_by: Timestamp) -> VendorCommand {
-        VendorCommand::Create { context_id: id.clone(), requirements: Requirements::entrance(), send_by }
-    }
-    fn cancel(id: &ContextId) -> Option<VendorCommand> {
-        Some(VendorCommand::Cancel { context_id: id.clone() })
-    }
-    fn settles(event: &VendorEvent) -> Option<String> {
-        if let VendorEvent::Settled { context_id, .. } = event { Some(context_id.to_string()) } else { None }
-    }
-    fn refuses_repeat(event: &VendorEvent) -> bool {
-        matches!(event, VendorEvent::Problem { .. })
-    }
-    fn state(event: &VendorEvent) -> Option<&State> {
-        if let VendorEvent::State(state) = event { Some(state) } else { None }
-    }
     const SETTLES_ALL: bool = true;
-}
 
-impl Watched for Scanner {
-    fn ask(id: &ContextId, send_by: Timestamp) -> ScannerCommand {
-        ScannerCommand::Scan { context_id: id.clone(), scan: Scan::test_user(None, Side::Left), send_by }
-    }
-    fn cancel(_: &ContextId) -> Option<ScannerCommand> {
-        None
-    }
-    fn settles(event: &ScannerEvent) -> Option<String> {
-        if let ScannerEvent::Settled { context_id, .. } = event { Some(context_id.to_string()) } else { None }
-    }
-    fn refuses_repeat(event: &ScannerEvent) -> bool {
-        matches!(event, ScannerEvent::Problem { .. })
-    }
-    fn state(event: &ScannerEvent) -> Option<&State> {
-        if let ScannerEvent::State(state) = event { Some(state) } else { None }
-    }
-    const SETTLES_ALL: bool = true;
-}
+    /// What the application may want, by the program's letter.
+    fn command(watch: &Self::Watch, op: char, id: &RequestKey, send_by: Timestamp) -> Option<Self::Command>;
 
-impl Watched for Lines<VendorConfig> {
-    fn ask(id: &ContextId, _: Timestamp) -> Line {
-        Line(Text::new(id.to_string()))
-    }
-    fn cancel(_: &ContextId) -> Option<Line> {
-        None
-    }
-    fn settles(event: &LinesEvent) -> Option<String> {
-        if let LinesEvent::NotSent { line, .. } = event { Some(line.reveal().to_owned()) } else { None }
-    }
-    fn refuses_repeat(_: &LinesEvent) -> bool {
+    /// What a server may say, by the program's letter.
+    fn server(op: char, id: &RequestKey) -> Option<String>;
+
+    /// How far the connection has come, if an event says that.
+    fn state(event: &Self::Event) -> Option<&State>;
+
+    /// The ask an event settles.
+    fn settles(event: &Self::Event) -> Option<RequestKey>;
+
+    /// Whether it refuses what the application wants, without settling it.
+    fn refuses(_: &Self::Event) -> bool {
         false
     }
+
+    /// Whether an event may be told after the end: the answer to what is asked then.
+    fn answers(event: &Self::Event) -> bool {
+        Self::settles(event).is_some()
+    }
+}
+
+/// What is kept of what a machine said and told, and held against what it says next.
+pub(crate) trait Watch<M: Machine>: Default {
+    /// The application wants something.
+    fn wanted(&mut self, _: &M::Command, _is_refused: bool) {}
+
+    /// A frame goes out.
+    fn said(&mut self, _: &str) {}
+
+    /// The application is told something.
+    fn told(&mut self, _: &M::Event) {}
+
+    /// All that came of a new connection.
+    fn connected(&self, _: &[Output<M::Event>]) {}
+}
+
+impl<M: Machine> Watch<M> for () {}
+
+impl<L: Login> Watched for Lines<L> {
+    type Watch = ();
+
+    const ID: &'static str = "c";
+    const SETTLES_ALL: bool = false;
+
+    fn command((): &(), op: char, id: &RequestKey, _: Timestamp) -> Option<Line> {
+        (op == 'a').then(|| Line(Text::new(id.to_string())))
+    }
+
+    fn server(_: char, _: &RequestKey) -> Option<String> {
+        None
+    }
+
     fn state(event: &LinesEvent) -> Option<&State> {
         if let LinesEvent::State(state) = event { Some(state) } else { None }
     }
-    const SETTLES_ALL: bool = false;
+
+    fn settles(event: &LinesEvent) -> Option<RequestKey> {
+        let LinesEvent::NotSent { line, .. } = event else { return None };
+        Some(RequestKey::parse(line.reveal()).expect("a line of ours is an id"))
+    }
 }
 
 /// One of several ways to lose a line.
-pub(crate) fn lost(kind: u64) -> Lost {
+fn lost(kind: u64) -> Lost {
     match kind % 8 {
         0 => Lost::Closed { code: Some(4409), reason: String::new() },
         1 => Lost::Closed { code: Some(1001), reason: "retry_after=99999999999".to_owned() },
@@ -142,7 +129,7 @@ pub(crate) fn lost(kind: u64) -> Lost {
 }
 
 /// A machine, and what the line looks like from outside.
-struct Stage<M> {
+pub(crate) struct Stage<M: Watched> {
     machine: M,
     now: Timestamp,
     dialing: bool,
@@ -150,18 +137,16 @@ struct Stage<M> {
     closing: bool,
     over: bool,
     logged_in: bool,
-    asked: BTreeMap<String, u32>,
-    settled: BTreeMap<String, u32>,
+    asked: BTreeMap<RequestKey, u32>,
+    settled: BTreeMap<RequestKey, u32>,
+    watch: M::Watch,
 }
 
-impl<M: Watched> Stage<M>
-where
-    M::Event: Debug,
-{
-    fn new(machine: M) -> Self {
+impl<M: Watched> Stage<M> {
+    pub(crate) fn new(machine: M) -> Self {
         Self {
             machine,
-            now: Timestamp::from_millis(0),
+            now: START,
             dialing: false,
             up: false,
             closing: false,
@@ -169,10 +154,12 @@ where
             logged_in: false,
             asked: BTreeMap::new(),
             settled: BTreeMap::new(),
+            watch: M::Watch::default(),
         }
     }
 
-    fn play<'a>(mut self, lines: impl Iterator<Item = std::borrow::Cow<'a, str>>) {
+    /// Plays a program, and ends it.
+    pub(crate) fn play<'a>(mut self, lines: impl Iterator<Item = Cow<'a, str>>) {
         self.sleep(Duration::ZERO);
         for line in lines {
             let Some((op, rest)) = first(&line) else { continue };
@@ -193,38 +180,47 @@ where
             'o' if self.dialing => {
                 self.dialing = false;
                 self.up = true;
-                self.input(Input::Opened);
+                let out = self.input(Input::Opened);
+                self.watch.connected(&out);
             }
             'L' if self.up || self.dialing => {
                 self.down();
                 self.input(Input::Lost(lost(number(rest, 7))));
             }
-            'y' if self.up => self.input(Input::Text(r#"{"type":"authenticated"}"#)),
-            '>' if self.up => self.input(Input::Text(rest)),
-            'a' => {
-                let (id, wait) = asked(rest);
-                let send_by = self.now.after(Duration::from_secs(wait));
-                let mut out = Vec::new();
-                self.machine.handle(self.now, Input::Command(M::ask(&id, send_by)), &mut out);
-                let repeat = matches!(&out[..], [Output::Event(event)] if M::refuses_repeat(event));
-                *self.asked.entry(id.to_string()).or_default() += u32::from(!repeat);
-                self.see(&out);
-            }
-            'x' => {
-                if let Some(command) = M::cancel(&asked(rest).0) {
-                    self.input(Input::Command(command));
+            '>' if self.up => drop(self.input(Input::Text(rest))),
+            '@' => self.sleep(Duration::from_millis(number(rest, SLEEP_MOST))),
+            'C' => drop(self.input(Input::Close)),
+            'o' | 'L' | '>' => {}
+            _ => {
+                let (id, wait) = rest.split_once(' ').unwrap_or((rest, "40"));
+                let id =
+                    RequestKey::parse(&format!("{}{}", M::ID, number(id, 5))).expect("letters and digits are an id");
+                let send_by = self.now.after(Duration::from_secs(number(wait, 60)));
+                if let Some(command) = M::command(&self.watch, op, &id, send_by) {
+                    self.command(op, id, command);
+                } else if let Some(text) = M::server(op, &id).filter(|_| self.up) {
+                    self.input(Input::Text(&text));
                 }
             }
-            '@' => self.sleep(Duration::from_millis(number(rest, SLEEP_MOST))),
-            'C' => self.input(Input::Close),
-            _ => {}
         }
     }
 
-    fn input(&mut self, input: Input<'_, M::Command>) {
+    fn command(&mut self, op: char, id: RequestKey, command: M::Command) {
+        let mut out = Vec::new();
+        self.machine.handle(self.now, Input::Command(command.clone()), &mut out);
+        let is_refused = out.iter().any(|output| matches!(output, Output::Event(event) if M::refuses(event)));
+        if op == 'a' {
+            *self.asked.entry(id).or_default() += u32::from(!is_refused);
+        }
+        self.watch.wanted(&command, is_refused);
+        self.see(&out);
+    }
+
+    fn input(&mut self, input: Input<'_, M::Command>) -> Vec<Output<M::Event>> {
         let mut out = Vec::new();
         self.machine.handle(self.now, input, &mut out);
         self.see(&out);
+        out
     }
 
     fn sleep(&mut self, duration: Duration) {
@@ -250,6 +246,7 @@ where
                     assert!(self.up && !self.closing && !self.over, "said where nobody hears: {text:?}");
                     let login = text.reveal().contains("authenticate");
                     assert_eq!(self.logged_in, !login, "the login first, and once");
+                    self.watch.said(text.reveal());
                 }
                 Output::Close(_) => {
                     assert!(self.up && !self.closing, "closed twice");
@@ -260,11 +257,11 @@ where
                     self.down();
                 }
                 Output::Event(event) => {
+                    assert!(!self.over || M::answers(event), "told after the end: {event:?}");
                     if let Some(id) = M::settles(event) {
                         *self.settled.entry(id).or_default() += 1;
-                    } else {
-                        assert!(!self.over, "told after the end: {event:?}");
                     }
+                    self.watch.told(event);
                     match M::state(event) {
                         Some(State::Authenticated) => self.logged_in = true,
                         Some(State::Closed(_)) => self.over = true,
@@ -284,11 +281,4 @@ where
         self.closing = false;
         self.logged_in = false;
     }
-}
-
-/// Which context, and how many seconds its wish may wait.
-fn asked(rest: &str) -> (ContextId, u64) {
-    let (id, wait) = rest.split_once(' ').unwrap_or((rest, "40"));
-    let id = ContextId::parse(&format!("c{}", number(id, 5))).expect("letters and digits are an id");
-    (id, number(wait, 60))
 }

@@ -4,7 +4,6 @@
 
 mod lines;
 mod modulus;
-mod property;
 mod scanner;
 mod stage;
 mod vendor;

@@ -18,7 +18,7 @@ use model::{
     Which,
 };
 
-use crate::session::Stage;
+use super::session::Stage;
 
 /// Whatever text comes: no panic, at most one answer, each one a message; a context that is taken opens at a scanner as
 /// it was wished for, and whatever the service decides reaches our own client as one outcome.
