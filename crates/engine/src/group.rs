@@ -26,7 +26,7 @@ pub(crate) struct Group {
     pub(crate) listeners: BTreeSet<Route>,
     pub(crate) singles: Few<Box<str>, Box<Single>>,
     pub(crate) partings: BTreeMap<Route, Parting>,
-    pub(crate) known: BTreeMap<PrincipalId, Known>,
+    pub(crate) known: Few<PrincipalId, Known>,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) operations: BTreeMap<OperationId, Operation>,
     /// What is remembered under each key; a key may be used again and again.
@@ -69,7 +69,7 @@ impl Group {
             listeners: BTreeSet::new(),
             singles: Few::new(),
             partings: BTreeMap::new(),
-            known: BTreeMap::new(),
+            known: Few::new(),
             devices: BTreeMap::new(),
             operations: BTreeMap::new(),
             keys: BTreeSet::new(),

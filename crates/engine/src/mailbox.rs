@@ -65,7 +65,7 @@ impl Group {
             if count == 0 {
                 continue;
             }
-            let kept = &mut self.known.entry(principal.clone()).or_default().windows;
+            let kept = &mut self.known.or_default(principal.clone()).windows;
             match kept.iter_mut().find(|kept| kept.name() == window.name()) {
                 Some(kept) => {
                     if kept.count(now) < count {
@@ -87,7 +87,7 @@ impl Group {
         until: Timestamp,
         rules: &Rules,
     ) {
-        let known = self.known.entry(principal.clone()).or_default();
+        let known = self.known.or_default(principal.clone());
         known.mail.push_back(Mail { operation, until, durability: rules.durability });
         let over = known.mail.len() > usize::try_from(rules.owed_most).unwrap_or(usize::MAX);
         let oldest = if over { known.mail.pop_front() } else { None };
@@ -186,7 +186,7 @@ impl Group {
         let until = if self.operations.contains_key(&operation) { until } else { Timestamp::default() };
         self.remember_until(timers, operation, until);
         let mail = Mail { operation, until, durability: Durability::Durable };
-        self.known.entry(principal.clone()).or_default().mail.push_back(mail);
+        self.known.or_default(principal.clone()).mail.push_back(mail);
         self.arm_principal(timers, &principal);
     }
 
