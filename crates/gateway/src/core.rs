@@ -16,8 +16,8 @@ use axum::Router;
 use bytes::{Bytes, BytesMut};
 use dialects::{Door, Way};
 use model::{
-    Call, CallId, Class, CloseCode, CommitError, Done, EndpointWork, Now, Partition, Posted, Reason, Request, Route,
-    Secret, Timestamp,
+    Call, CallId, Class, CloseCode, Commit, CommitError, Done, EndpointWork, Now, Partition, Posted, Reason, Request,
+    Route, Secret, Timestamp,
 };
 use node::{Ending, Input, Note, Output, Unread, Wire};
 use tokio::sync::Notify;
@@ -63,6 +63,10 @@ pub(crate) struct Core {
     refusals: RefCell<Refusals>,
     /// Mail of this turn, by core.
     mail: RefCell<Vec<Vec<Letter>>>,
+    /// What the store is to write and to read once whoever is ready now has had a turn: one job of each, so that its
+    /// thread is woken once and finds all there is.
+    commits: RefCell<Vec<Commit>>,
+    questions: RefCell<Vec<Question>>,
     /// Partitions to load that this turn asked for.
     loads: RefCell<Vec<Partition>>,
     /// When the machine wants to be woken.
@@ -93,6 +97,8 @@ impl Core {
             body_bytes: Cell::default(),
             refusals: RefCell::default(),
             mail: RefCell::new((0..cores).map(|_| Vec::new()).collect()),
+            commits: RefCell::default(),
+            questions: RefCell::default(),
             loads: RefCell::default(),
             deadline: Cell::new(None),
             bell: Notify::new(),
@@ -148,19 +154,21 @@ impl Core {
             let mut loaded = false;
             for (index, letter) in letters.into_iter().enumerate() {
                 if index % SLICE == SLICE - 1 {
+                    self.hand_over();
                     tokio::task::yield_now().await;
                 }
                 loaded |= matches!(letter, Letter::Loaded { .. });
                 match letter.into_order() {
                     Order::Input(input) => self.turn(input),
                     Order::Look(look) => look(&**self.machine.borrow()),
-                    Order::Stop => return,
+                    Order::Stop => return self.hand_over(),
                 }
             }
             if loaded {
                 self.count_loading();
             }
             self.wake_if_due();
+            self.hand_over();
             if self.wake_paced() {
                 tokio::task::yield_now().await;
                 continue;
@@ -190,6 +198,32 @@ impl Core {
     fn wake_if_due(&self) {
         if self.deadline.get().is_some_and(|at| at <= self.now().at) {
             self.turn(Input::Wake);
+        }
+    }
+
+    /// Hands the store what has gathered for it.
+    fn hand_over(&self) {
+        let commits = self.commits.take();
+        if !commits.is_empty() {
+            let whose: Vec<_> = commits.iter().map(|commit| (commit.partition, commit.batch)).collect();
+            if let Err(cause) = self.desk.send(Job::Commit { core: self.number, commits }) {
+                let failed = |(partition, batch)| {
+                    let result = Err(CommitError::Unavailable(Arc::clone(&cause)));
+                    Letter::Committed { partition, batch, result }
+                };
+                self.inbox().deliver(&mut whose.into_iter().map(failed).collect());
+            }
+        }
+        let questions = self.questions.take();
+        if !questions.is_empty() {
+            let whose: Vec<_> = questions.iter().map(|question| (question.ticket, question.partition)).collect();
+            if let Err(cause) = self.desk.read(Job::Earlier { core: self.number, questions }) {
+                let unread = |(ticket, partition)| {
+                    let row = Err(Unread::Unavailable(Arc::clone(&cause)));
+                    Letter::Earlier { ticket, partition, row }
+                };
+                self.inbox().deliver(&mut whose.into_iter().map(unread).collect());
+            }
         }
     }
 
@@ -253,21 +287,12 @@ impl Core {
             match output {
                 Output::Wire { route, wire } => self.wire(route, wire, &mut wakes),
                 Output::Commit(commit) => {
-                    let (partition, batch) = (commit.partition, commit.batch);
-                    if let Err(cause) = self.desk.send(Job::Commit { core: self.number, commit }) {
-                        let result = Err(CommitError::Unavailable(cause));
-                        self.inbox().deliver_one(Letter::Committed { partition, batch, result });
-                    }
+                    self.commits.borrow_mut().push(commit);
+                    self.bell.notify_one();
                 }
                 Output::Earlier { ticket, partition, group, key } => {
-                    let question = Question { ticket, partition, group, key };
-                    if let Err(cause) = self.desk.read(Job::Earlier { core: self.number, question }) {
-                        self.inbox().deliver_one(Letter::Earlier {
-                            ticket,
-                            partition,
-                            row: Err(Unread::Unavailable(cause)),
-                        });
-                    }
+                    self.questions.borrow_mut().push(Question { ticket, partition, group, key });
+                    self.bell.notify_one();
                 }
                 Output::Load { partition } => self.loads.borrow_mut().push(partition),
                 Output::Call { route, call, work } => self.call_out(route, call, work),

@@ -145,15 +145,23 @@ impl Question {
     }
 }
 
+/// The letters that answer questions, each read so.
+fn answers(
+    questions: &[Question],
+    read: impl Fn(&Question) -> Result<Option<OperationRow>, StoreError>,
+) -> Vec<Letter> {
+    questions.iter().map(|question| question.answer(read(question))).collect()
+}
+
 /// What the store's thread is asked.
 pub(crate) enum Job {
     Commit {
         core: u8,
-        commit: Commit,
+        commits: Vec<Commit>,
     },
     Earlier {
         core: u8,
-        question: Question,
+        questions: Vec<Question>,
     },
     Load {
         core: u8,
@@ -267,9 +275,9 @@ impl Desks {
             let run = move || {
                 while let Ok(job) = jobs.recv() {
                     match job {
-                        Job::Earlier { core, question } => {
-                            let row = reader.earlier(&question.group, &question.key);
-                            house.inboxes[usize::from(core)].deliver_one(question.answer(row));
+                        Job::Earlier { core, questions } => {
+                            let read = |question: &Question| reader.earlier(&question.group, &question.key);
+                            house.inboxes[usize::from(core)].deliver(&mut answers(&questions, read));
                         }
                         Job::Endpoints { core, route, call, group, work: _ } => {
                             let listed = reader.endpoints(&group).map(EndpointsDone::Listed);
@@ -403,11 +411,11 @@ impl Writer {
         let mut others = Vec::new();
         for job in jobs {
             match job {
-                Job::Commit { core, commit } => {
-                    stirred |= !commit.announces.is_empty();
-                    writes += commit.writes.len() + commit.settles.len();
-                    cores.push(core);
-                    commits.push(commit);
+                Job::Commit { core, commits: batches } => {
+                    stirred |= batches.iter().any(|commit| !commit.announces.is_empty());
+                    writes += batches.iter().map(|commit| commit.writes.len() + commit.settles.len()).sum::<usize>();
+                    cores.extend(batches.iter().map(|_| core));
+                    commits.extend(batches);
                 }
                 Job::Tried { tried } => tries.push(tried),
                 other => others.push(other),
@@ -424,9 +432,9 @@ impl Writer {
         for job in others {
             match job {
                 Job::Load { core, partitions } => self.load(core, partitions),
-                Job::Earlier { core, question } => {
-                    let row = self.store.earlier(&question.group, &question.key);
-                    self.house.inboxes[usize::from(core)].deliver_one(question.answer(row));
+                Job::Earlier { core, questions } => {
+                    let read = |question: &Question| self.store.earlier(&question.group, &question.key);
+                    self.house.inboxes[usize::from(core)].deliver(&mut answers(&questions, read));
                 }
                 Job::Look(look) => look(&Own(&*self.store)),
                 Job::Change(change) => {
