@@ -299,6 +299,13 @@ impl Home {
 
     /// Takes an ask that need not wait for room, or lets it wait in a line.
     fn take(&mut self, step: &mut Step<'_>, from: Route, waiting: Waiting) {
+        // What memory forgets in the turn that takes the ask must be known to be forgotten now: else nobody would ask the
+        // store for it, a repeat would be new work, and a late answer one that nobody asked for.
+        if let State::Live(live) = &self.state
+            && live.engine.deadline().is_some_and(|at| at <= step.now.at)
+        {
+            self.wake(step);
+        }
         let State::Live(live) = &self.state else {
             self.backlog.push_back((from, waiting.id, waiting.ask));
             return;

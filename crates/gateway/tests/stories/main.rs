@@ -10,6 +10,7 @@ mod caller;
 mod client;
 mod clock;
 mod fickle;
+mod forgotten;
 mod loud;
 mod receivers;
 mod shell;
