@@ -84,7 +84,7 @@ impl Courier {
             let called = self.calls.get(&delivery.endpoint).copied().unwrap_or_default();
             let is_full =
                 self.busy.len() >= DELIVERIES_AT_ONCE || called >= self.limit(&delivery.endpoint, self.patience());
-            if is_full || !self.busy.insert(delivery.place) {
+            if is_full || self.is_telling(&delivery) || !self.busy.insert(delivery.place) {
                 continue;
             }
             let post = Post {
@@ -135,6 +135,13 @@ impl Courier {
         if self.trusted.len() > TRUSTED_MOST {
             self.trusted.pop_first();
         }
+    }
+
+    /// Whether the endpoint is being told something of the same operation. The store keeps the order of what it has; but an
+    /// outcome that was decided just in time takes the row of a time-out away that is on its way.
+    fn is_telling(&self, delivery: &Delivery) -> bool {
+        let same = |other: &Delivery| other.operation == delivery.operation && other.endpoint == delivery.endpoint;
+        self.under_way.values().any(same)
     }
 
     /// How many calls an endpoint gets at once, while so many more may go to those that are not trusted.
