@@ -108,6 +108,10 @@ struct Mailroom {
     asked: bool,
     /// When to ask anyway.
     next: Option<Timestamp>,
+    /// What came of these could not be written down: they must not go out again before the store has had a pause.
+    unwritten: Vec<u64>,
+    /// When that is over.
+    again: Option<Timestamp>,
     /// The store could not say what is due, and that was logged.
     stuck: bool,
     /// Endpoints whose secret did not open when that was looked at last.
@@ -127,6 +131,8 @@ impl Mailroom {
             stirred: true,
             asked: false,
             next: None,
+            unwritten: Vec::new(),
+            again: None,
             stuck: false,
             sealed: Vec::new(),
         }
@@ -137,7 +143,7 @@ impl Mailroom {
             if self.stirred && !self.asked {
                 self.ask();
             }
-            let next = self.next;
+            let next = self.next.into_iter().chain(self.again).min();
             let due = async {
                 match next {
                     Some(at) => self.house.clock.until(at).await,
@@ -157,12 +163,20 @@ impl Mailroom {
                     // A fault of ours in one call is none of the next one.
                     Err(fault) => self.ended(fault.id(), Posted::Unreachable),
                 },
-                () = due => {
-                    self.next = None;
-                    self.stirred = true;
-                }
+                () = due => self.due(),
             }
         }
+    }
+
+    /// An instant has come that was waited for.
+    fn due(&mut self) {
+        let now = self.house.clock.now().at;
+        if self.again.is_some_and(|at| at <= now) {
+            self.again = None;
+            self.unwritten.drain(..).for_each(|place| self.courier.written(place));
+        }
+        self.next = self.next.filter(|at| *at > now);
+        self.stirred = true;
     }
 
     /// Asks the store what there is for endpoints. Where there is no room, a call that ends will ask.
@@ -190,7 +204,7 @@ impl Mailroom {
                 }
             }
             Err(error) => {
-                self.next = Some(now.at.after(AGAIN));
+                self.again = Some(now.at.after(AGAIN));
                 if !self.stuck {
                     tracing::error!(cause = %told(&error), "what webhook endpoints are to be told cannot be read");
                 }
@@ -256,12 +270,15 @@ impl Mailroom {
     }
 
     fn written(&mut self, places: &[u64], done: Result<(), StoreError>) {
-        places.iter().for_each(|place| self.courier.written(*place));
         match done {
-            Ok(()) => self.stirred = true,
+            Ok(()) => {
+                places.iter().for_each(|place| self.courier.written(*place));
+                self.stirred = true;
+            }
             Err(error) => {
                 tracing::warn!(cause = %told(&error), "what came of webhooks cannot be written down, they go out again");
-                self.next = Some(self.house.clock.now().at.after(AGAIN));
+                self.unwritten.extend(places);
+                self.again = Some(self.house.clock.now().at.after(AGAIN));
             }
         }
     }

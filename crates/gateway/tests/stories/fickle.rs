@@ -14,6 +14,7 @@ use store::{Horizon, KeptFilter, Store, StoreError};
 pub(crate) struct Failing {
     pub(crate) commits: Arc<AtomicU32>,
     pub(crate) loads: Arc<AtomicU32>,
+    pub(crate) tries: Arc<AtomicU32>,
 }
 
 pub(crate) struct Fickle {
@@ -95,6 +96,9 @@ impl Store for Fickle {
     }
 
     fn tried(&mut self, tries: &[Try]) -> Result<(), StoreError> {
+        if fails(&self.failing.tries) {
+            return Err(StoreError::Unavailable("told to fail".into()));
+        }
         self.store.tried(tries)
     }
 

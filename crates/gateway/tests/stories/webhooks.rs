@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::clock::HandClock;
+use crate::fickle::{Failing, Fickle, fail_one_more};
 use crate::receivers::{ADDRESS, Received, Receivers};
 
 const START: Timestamp = Timestamp::from_millis(1_930_000_000_000);
@@ -113,6 +114,7 @@ struct Heard {
 struct Town {
     clock: HandClock,
     receivers: Receivers,
+    failing: Failing,
     indoors: Indoors,
     runtime: Runtime,
     /// Calls that nobody answers.
@@ -127,12 +129,13 @@ impl Town {
         let settings = Settings { cores: 1, ..Settings::default() };
         let plan = gateway::Plan { dialects: Arc::default(), bounds: node::Bounds::default(), seed: 1 };
         let (hands, outside) = (Arc::new(clock.clone()), Arc::new(receivers.clone()));
-        let store: Box<dyn store::Store> = Box::new(store.clone());
+        let failing = Failing::default();
+        let store = Box::new(Fickle { store: Box::new(store.clone()), failing: failing.clone() });
         let indoors = Indoors::start(settings, hands, outside, Arc::default(), store, |birth, out| {
             Box::new(plan.node(birth, out))
         });
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        Self { clock, receivers, indoors: indoors.unwrap(), runtime, hanging: Vec::new(), heard: Vec::new() }
+        Self { clock, receivers, failing, indoors: indoors.unwrap(), runtime, hanging: Vec::new(), heard: Vec::new() }
     }
 
     /// Everything that follows within this instant.
@@ -294,6 +297,21 @@ fn a_receiver_that_cannot_prove_its_name_hears_nothing() {
     assert_eq!(town.receivers.connected().len(), 1);
     let last = store.kept(0, 1, &KeptFilter::default()).unwrap().remove(0).last.unwrap();
     assert_eq!(&*last.1, "unreachable");
+}
+
+#[test]
+fn while_nothing_can_be_written_down_an_endpoint_is_told_once_a_second() {
+    let store = told_to(&hosts(&["works", "too"]), &[1, 1]);
+    let mut town = Town::new(&store);
+    let failures = 8;
+    (0..failures).for_each(|_| fail_one_more(&town.failing.tries));
+    town.until(at(1).after(MINUTE / 3), |_, _| Some(200));
+    let heard = town.heard_by("works.example.test", true);
+    for said in ["K-0 payment.timeout", "K-1 payment.timeout"] {
+        let apart = heard[said].windows(2).map(|two| two[1].since(two[0]));
+        assert!(apart.clone().count() > 0 && apart.clone().all(|pause| pause >= Duration::from_secs(1)), "{heard:?}");
+    }
+    assert_eq!(kept(&store).iter().filter(|(_, stage)| *stage == Stage::Delivered).count(), 4);
 }
 
 /// The numbers above are those of production.
