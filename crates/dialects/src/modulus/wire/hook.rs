@@ -65,10 +65,16 @@ impl Change {
             _ => Err(Wrong::new("description", format!("must be a text of at most {DESCRIPTION_CHARS} characters"))),
         });
         let metadata = fields.metadata.map(|raw| match raw.get() {
-            text if text.starts_with('{') && text.len() <= METADATA_BYTES => {
+            // It is shown as it stands, to whoever reads endpoints.
+            text if text.starts_with('{') && text.len() <= METADATA_BYTES && can_be_held(text) => {
                 Ok(Opaque::copy_from_slice(text.as_bytes()))
             }
-            _ => Err(Wrong::new("metadata", format!("must be an object of at most {METADATA_BYTES} bytes"))),
+            _ => {
+                let text = format!(
+                    "must be an object of at most {METADATA_BYTES} bytes, of whole characters and finite numbers"
+                );
+                Err(Wrong::new("metadata", text))
+            }
         });
         Ok(Self {
             url: fields.url.map(|raw| url(raw, anywhere)).transpose()?,
@@ -97,6 +103,11 @@ impl Change {
         endpoint.metadata = self.metadata.or_else(|| endpoint.metadata.take());
         endpoint.updated_at = wall;
     }
+}
+
+/// Whether everybody can read it.
+fn can_be_held(json: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(json).is_ok()
 }
 
 /// A URL that may be called: `https`, unless `anywhere`. Where its host is, is looked at whenever it is called.
@@ -307,6 +318,8 @@ mod tests {
             ("status", "{", "{\"status\":true,"),
             ("description", "{", "{\"description\":1,"),
             ("metadata", "{", "{\"metadata\":[],"),
+            ("metadata", "{", "{\"metadata\":{\"a\":2e337},"),
+            ("metadata", "{", "{\"metadata\":{\"a\":\"\\ud800\"},"),
             ("body", "{", "["),
             ("body", "{", "{\"url\":\"https://twice.example.test\","),
         ] {
