@@ -13,12 +13,16 @@ pub trait Login: Send + 'static {
     /// The frame of its heartbeat.
     const PING: &'static str;
 
-    /// The server's address, with what is said while connecting.
+    /// The server's address, with what is said while connecting: nothing where the login is a frame.
     #[must_use]
-    fn endpoint(&self, endpoint: Endpoint) -> Endpoint;
+    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
+        endpoint
+    }
 
     /// The first frame on a connection; none where the upgrade is the login.
-    fn frame(&self) -> Option<Text>;
+    fn frame(&self) -> Option<Text> {
+        None
+    }
 
     /// The manners on the line.
     fn preset(&self) -> &Preset;

@@ -15,7 +15,6 @@ use crate::link::{Change, Ended, Link, Lost, NotSent, Preset, Sent, State};
 use crate::login::{Login, Meaning};
 use crate::machine::{Output, Text};
 use crate::problem::Problem;
-use crate::shell::Endpoint;
 use crate::side::Side;
 
 /// Which scanner it is, and how it behaves.
@@ -142,10 +141,6 @@ impl ScannerConfig {
 
 impl Login for ScannerConfig {
     const PING: &'static str = wire::PING;
-
-    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
-        endpoint
-    }
 
     fn frame(&self) -> Option<Text> {
         Some(wire::scanner_login(&self.device_id, &self.device_key))

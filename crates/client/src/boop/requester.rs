@@ -15,7 +15,6 @@ use crate::link::{Change, Ended, Link, Lost, NotSent, Preset, Sent, State};
 use crate::login::{Login, Meaning};
 use crate::machine::{Output, Text};
 use crate::problem::Problem;
-use crate::shell::Endpoint;
 use crate::side::Side;
 
 /// Who a vendor is, and how it behaves.
@@ -164,10 +163,6 @@ impl VendorConfig {
 
 impl Login for VendorConfig {
     const PING: &'static str = wire::PING;
-
-    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
-        endpoint
-    }
 
     fn frame(&self) -> Option<Text> {
         Some(wire::vendor_login(&self.vendor_id, &self.api_key))

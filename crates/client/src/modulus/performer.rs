@@ -226,10 +226,6 @@ impl Login for TerminalConfig {
         })
     }
 
-    fn frame(&self) -> Option<Text> {
-        None
-    }
-
     fn preset(&self) -> &Preset {
         &self.preset
     }

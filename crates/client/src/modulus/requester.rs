@@ -211,10 +211,6 @@ impl Login for PosConfig {
         }
     }
 
-    fn frame(&self) -> Option<Text> {
-        None
-    }
-
     fn preset(&self) -> &Preset {
         &self.preset
     }
