@@ -11,6 +11,7 @@ pub mod handshake;
 pub mod modulus;
 pub mod node;
 mod program;
+mod session;
 
 /// What must hold for the bytes; panics when it does not.
 pub type Property = fn(&[u8]);

@@ -85,8 +85,69 @@ const MODULUS_CLIENT: &[(u32, &str)] = &[
     (1, r#">{"action":"pong"}"#),
 ];
 
+const BOOP_SESSION: &[(u32, &str)] = &[
+    (4, "l"),
+    (4, "+"),
+    (1, "-%"),
+    (1, "="),
+    (4, "A"),
+    (1, "N%"),
+    (4, "nK#"),
+    (3, "pK# 250"),
+    (2, "xK#"),
+    (3, "mK#"),
+    (2, "RK#%"),
+    (3, "aK#"),
+    (1, "gK#{}"),
+    (3, "oK#%"),
+    (3, "OK#"),
+    (1, "wK#%"),
+    (2, "tK#%"),
+    (4, "@"),
+    (1, "i"),
+    (1, "b%"),
+    (1, "D"),
+    (1, "V"),
+    (1, "L"),
+    (1, "d%"),
+    (1, "U"),
+    (1, "u"),
+];
+
+const MODULUS_SESSION: &[(u32, &str)] = &[
+    (4, "+"),
+    (1, "-%"),
+    (4, "A"),
+    (1, "N%"),
+    (1, "l"),
+    (4, "nK# 25.00"),
+    (2, "sK# 25.00"),
+    (1, "fK#"),
+    (1, "cK#"),
+    (1, "hK#"),
+    (1, "uK#"),
+    (1, "vK#%"),
+    (2, "RK# %"),
+    (2, "aK#"),
+    (3, "oK# %"),
+    (1, "e%"),
+    (1, "FK# %"),
+    (3, "OK# %"),
+    (1, "wK# %"),
+    (2, "tK# %"),
+    (1, "E%"),
+    (4, "@"),
+    (1, "i"),
+    (1, "D"),
+    (1, "V"),
+    (1, "L"),
+    (1, "d%"),
+    (1, "U"),
+    (1, "u"),
+];
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 800, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn clients_of_boop_hold_their_promises(program in program(&["v", "s", "l"], BOOP_CLIENT)) {
@@ -96,5 +157,17 @@ proptest! {
     #[test]
     fn clients_of_modulus_hold_their_promises(program in program(&["t", "p", "l"], MODULUS_CLIENT)) {
         check("modulus_client", &program);
+    }
+
+    #[test]
+    fn sessions_of_boop_hold_their_promises(program in program(&["v", "s", "vrt", "vfm", "vc"], BOOP_SESSION)) {
+        check("boop_session", &program);
+    }
+
+    #[test]
+    fn sessions_of_modulus_hold_their_promises(
+        program in program(&["t", "p", "pd", "c", "g", "k", "tfm", "tQ"], MODULUS_SESSION),
+    ) {
+        check("modulus_session", &program);
     }
 }

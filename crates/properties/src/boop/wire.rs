@@ -18,7 +18,8 @@ use model::{
     Which,
 };
 
-use super::session::Stage;
+use super::session::{Stage, ready};
+use crate::session::sent;
 
 /// Whatever text comes: no panic, at most one answer, each one a message; a context that is taken opens at a scanner as
 /// it was wished for, and whatever the service decides reaches our own client as one outcome.
@@ -41,19 +42,8 @@ fn choices() -> Choices {
     Choices { test_user_ids: true, scan_attempts: 2, ..Choices::default() }
 }
 
-/// The one answer to a frame, if there is one.
-fn sent(out: &[Output]) -> Option<&str> {
-    let mut texts = out.iter().filter_map(|output| match output {
-        Output::Send { text, .. } => Some(std::str::from_utf8(text).expect("what is sent is text")),
-        _ => None,
-    });
-    let text = texts.next();
-    assert_eq!(texts.next(), None, "two answers to one frame");
-    text
-}
-
 fn from_vendor(text: &str) {
-    let mut vendor = Stage::ready(Role::Requester, choices());
+    let mut vendor = ready(Role::Requester, choices());
     let out = vendor.frame(text);
     assert!(out.len() <= 2, "{out:?}");
     if let Some(answer) = sent(&out) {
@@ -73,7 +63,7 @@ fn from_our_vendor(text: &str) {
     let send_by = ours.now.after(Duration::from_secs(9));
     let out = ours.input(ToClient::Command(VendorCommand::Create { context_id: id, requirements, send_by }));
     let Some(OfClient::Send(frame)) = out.first() else { return };
-    let mut vendor = Stage::ready(Role::Requester, choices());
+    let mut vendor = ready(Role::Requester, choices());
     let out = vendor.frame(frame.reveal());
     match out.first() {
         Some(Output::Ask { ask: Ask::Submit(submit), .. }) => follow(&mut vendor, submit),
@@ -90,14 +80,14 @@ fn from_our_vendor(text: &str) {
 }
 
 fn from_scanner(text: &str) {
-    let mut scanner = Stage::ready(Role::Performer, choices());
+    let mut scanner = ready(Role::Performer, choices());
     let out = scanner.frame(text);
     assert!(out.len() <= 2, "{out:?}");
     if let Some(answer) = sent(&out) {
         our_scanner().understands(answer);
     }
     if let Some(Output::Ask { ask: Ask::Answer(Answer { which: Which::Key(key), verdict }), .. }) = out.first() {
-        let mut vendor = Stage::ready(Role::Requester, choices());
+        let mut vendor = ready(Role::Requester, choices());
         let frame = format!(
             r#"{{"type":"create_context","context_id":{},"requirements":{{"type":"payment","amount":5}}}}"#,
             serde_json::Value::from(key.as_str())
@@ -122,7 +112,7 @@ fn from_scanner(text: &str) {
 
 /// A wish that was taken: it opens at a scanner, and whatever a scan shows is decided and told.
 fn follow(vendor: &mut Stage, submit: &Submit) {
-    let mut scanner = Stage::ready(Role::Performer, choices());
+    let mut scanner = ready(Role::Performer, choices());
     let offer = Tell::Offer {
         operation: operation(),
         key: submit.key.clone(),

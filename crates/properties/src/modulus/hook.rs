@@ -11,7 +11,7 @@ use model::{
     WebAddress, is_public,
 };
 
-use super::session::{Peer, Stage};
+use super::session::{Peer, Stage, stage};
 use super::{group, object, request};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -89,7 +89,7 @@ struct Errand {
 
 impl Errand {
     fn begin(method: &str, path: &str, body: &[u8]) -> Self {
-        let mut stage = Stage::new(Peer::Caller, Choices::default());
+        let mut stage = stage(Peer::Caller, Choices::default());
         stage.open(&request(method, path, &[("x-api-key", "mk_1")], body));
         stage.enter();
         let out = stage.said().to_vec();

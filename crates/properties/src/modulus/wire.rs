@@ -21,9 +21,10 @@ use model::{
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::session::{Peer, Stage, ended, operation, outcomes, row};
+use super::session::{Peer, Stage, ended, outcomes, ready, row, stage};
 use super::{START, object, request};
 use crate::program;
+use crate::session::{operation, sent};
 
 /// Headers and query pairs looked at.
 const MAX_HEADERS: usize = 64;
@@ -51,19 +52,8 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// The one answer to a frame, if there is one.
-fn sent(out: &[Output]) -> Option<&str> {
-    let mut texts = out.iter().filter_map(|output| match output {
-        Output::Send { text, .. } => Some(std::str::from_utf8(text).expect("what is sent is text")),
-        _ => None,
-    });
-    let text = texts.next();
-    assert_eq!(texts.next(), None, "two answers to one frame");
-    text
-}
-
 fn from_till(text: &str) {
-    let mut till = Stage::ready(Peer::Till);
+    let mut till = ready(Peer::Till);
     let out = till.frame(text);
     assert_eq!(out.len(), 1, "one frame, one answer or one ask: {out:?}");
     if let Some(answer) = sent(&out) {
@@ -84,7 +74,7 @@ fn from_our_till(text: &str) {
     let pay = PosCommand::Pay { transaction_id, terminal_id, request, send_by };
     let out = ours.input(ToClient::Command(pay));
     let Some(OfClient::Send(frame)) = out.first() else { panic!("a payment is sent: {out:?}") };
-    let out = Stage::ready(Peer::Till).frame(frame.reveal());
+    let out = ready(Peer::Till).frame(frame.reveal());
     match out.first() {
         Some(Output::Ask { ask: Ask::Submit(submit), .. }) => follow(submit),
         // Or it is refused by its id, so that our till need not wait for its own timer.
@@ -97,7 +87,7 @@ fn from_our_till(text: &str) {
 }
 
 fn from_body(body: &[u8]) {
-    let mut caller = Stage::new(Peer::Caller, Choices::default());
+    let mut caller = stage(Peer::Caller, Choices::default());
     caller.open(&request("POST", "/v1/terminals/lane-7/payments", &[("x-api-key", "mk_1")], body));
     caller.enter();
     let Some(submit) = caller.submits().next().cloned() else {
@@ -141,7 +131,7 @@ fn fields(json: &[u8]) -> BTreeMap<String, String> {
 fn follow(submit: &Submit) {
     let asked = Money::of(&submit.request);
     assert!(asked.text().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'), "no decimal: {asked:?}");
-    let mut terminal = Stage::ready(Peer::Terminal);
+    let mut terminal = ready(Peer::Terminal);
     let inquired = our_terminal().understands(&asks(&mut terminal, submit, &submit.kind, true));
     let [TerminalEvent::Inquired(inquiry)] = &inquired[..] else { panic!("{inquired:?}") };
     let offered = our_terminal().understands(&asks(&mut terminal, submit, &submit.kind, false));
@@ -211,7 +201,7 @@ fn said(terminal: &mut Stage, report: &Report) -> Option<Verdict> {
 
 /// The till's socket says it, and our till with that payment open understands it; so does looking it up.
 fn told(submit: &Submit, outcome: Outcome, asked: &Money) {
-    let mut till = Stage::ready(Peer::Till);
+    let mut till = ready(Peer::Till);
     let row = row(submit, Some(outcome.clone()), till.now);
     let entry = ledger::entry(&row).expect("the ledger can read it");
     let money = entry.money.expect("a payment is about money");
@@ -226,7 +216,7 @@ fn told(submit: &Submit, outcome: Outcome, asked: &Money) {
     let paid = payment.response.as_ref().expect("an outcome has a response");
     assert_eq!((paid.amount.as_deref(), paid.currency.as_deref()), (Some(asked.text()), Some(&*asked.currency)));
 
-    let mut caller = Stage::new(Peer::Caller, Choices::default());
+    let mut caller = stage(Peer::Caller, Choices::default());
     caller.open(&request("GET", "/v1/transactions/K", &[("x-api-key", "mk_1")], b""));
     caller.enter();
     let out = caller.answer(Tell::Found(Some(Box::new(model::Found { row, standing: Standing::Ended }))));
@@ -253,7 +243,7 @@ fn reversed(terminal: &mut Stage, submit: &Submit) {
 }
 
 fn from_terminal(text: &str) {
-    let mut terminal = Stage::ready(Peer::Terminal);
+    let mut terminal = ready(Peer::Terminal);
     let out = terminal.frame(text);
     assert!(out.len() <= 1, "{out:?}");
     if let Some(answer) = sent(&out) {
@@ -281,7 +271,7 @@ fn from_terminal(text: &str) {
 
 /// A till hears a terminal's own words, whatever they are.
 fn heard(key: &RequestKey, outcome: Outcome) {
-    let mut till = Stage::ready(Peer::Till);
+    let mut till = ready(Peer::Till);
     let request = json!({"transactionId": key.as_str(), "amount": "25.00", "currency": "PHP", "paymentMethod": "CARD"});
     let frame = json!({"action": "payment", "terminalId": "lane-7", "paymentRequest": request});
     let out = till.frame(&frame.to_string());
@@ -331,7 +321,7 @@ fn knock(data: &[u8], way: Way) {
         Way::Call => &[Peer::Caller],
     };
     for peer in peers {
-        let mut stage = Stage::new(*peer, Choices::default());
+        let mut stage = stage(*peer, Choices::default());
         stage.open(&request);
         stage.enter();
         if let Some(submit) = stage.submits().next().cloned() {
