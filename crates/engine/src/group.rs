@@ -31,6 +31,8 @@ pub(crate) struct Group {
     pub(crate) operations: BTreeMap<OperationId, Operation>,
     /// What is remembered under each key; a key may be used again and again.
     pub(crate) keys: BTreeSet<(RequestKey, OperationId)>,
+    /// What makes good for earlier work, under the key of that.
+    pub(crate) amends: BTreeSet<(RequestKey, OperationId)>,
     /// Operations without an outcome.
     pub(crate) running: BTreeSet<OperationId>,
     /// Those of them that some device had no room for.
@@ -73,6 +75,7 @@ impl Group {
             devices: BTreeMap::new(),
             operations: BTreeMap::new(),
             keys: BTreeSet::new(),
+            amends: BTreeSet::new(),
             running: BTreeSet::new(),
             short: BTreeSet::new(),
             stream: Stream::new(start),
@@ -105,8 +108,12 @@ impl Group {
 
     /// The latest operation memory has under that key.
     pub(crate) fn latest(&self, key: &RequestKey) -> Option<OperationId> {
-        let bound = |number| (key.clone(), OperationId::from_number(number));
-        self.keys.range(bound(0)..=bound(u64::MAX)).next_back().map(|(_, operation)| *operation)
+        newest(&self.keys, key).next()
+    }
+
+    /// What makes good for work under that key, newest first.
+    pub(crate) fn amends_for(&self, key: &RequestKey) -> impl Iterator<Item = &Operation> {
+        newest(&self.amends, key).filter_map(|operation| self.operations.get(&operation))
     }
 
     /// The sessions news of a piece of work go to: those that wait for it; and its principal's newest, unless one of
@@ -133,6 +140,12 @@ impl Group {
     pub(crate) fn commanding(&self, route: Route, role: Role) -> Option<&Session> {
         self.sessions.get(&route).map(|session| &**session).filter(|session| !session.displaced && session.role == role)
     }
+}
+
+/// What a set has under a key, newest first.
+fn newest(names: &BTreeSet<(RequestKey, OperationId)>, key: &RequestKey) -> impl Iterator<Item = OperationId> {
+    let bound = |number| (key.clone(), OperationId::from_number(number));
+    names.range(bound(0)..=bound(u64::MAX)).rev().map(|(_, operation)| *operation)
 }
 
 impl Turn<'_> {

@@ -283,9 +283,8 @@ impl Group {
         if work.is_running() {
             self.running.insert(work.id);
         }
-        if work.about.is_none() {
-            self.keys.insert((work.key.clone(), work.id));
-        }
+        let names = if work.about.is_none() { &mut self.keys } else { &mut self.amends };
+        names.insert((work.key.clone(), work.id));
         timers.set(Timer::Operation(self.id.clone(), work.id), work.deadline());
         self.operations.insert(work.id, work);
     }

@@ -187,11 +187,7 @@ impl Group {
         let (found, key) = match &answer.which {
             Which::Id(operation) => (Some(*operation), None),
             Which::Key(key) => (self.latest(key), Some(key.clone())),
-            Which::Compensation(key) => {
-                let mut works = self.operations.values().rev();
-                let making_good = works.find(|work| work.about.is_some() && work.key == *key);
-                (making_good.map(|work| work.id), Some(key.clone()))
-            }
+            Which::Compensation(key) => (self.amends_for(key).next().map(|work| work.id), Some(key.clone())),
         };
         let Some(device) = self.device_behind(from) else {
             return turn.answer(from, id, Tell::Taken { operation: found, key, taken: Taken::NotYours });
@@ -339,6 +335,7 @@ impl Group {
         self.running.insert(operation);
         turn.places.insert(operation, self.id.clone());
         let kind = work.kind.clone();
+        self.amends.insert((work.key.clone(), operation));
         self.operations.insert(operation, work);
         self.happened(turn, Happening::Accepted { operation, kind });
         self.offer(turn, operation);

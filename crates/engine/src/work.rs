@@ -171,7 +171,8 @@ impl Group {
             State::Ended { .. } => {
                 turn.places.remove(&operation);
                 if let Some(work) = self.operations.remove(&operation) {
-                    self.keys.remove(&(work.key, operation));
+                    let names = if work.about.is_none() { &mut self.keys } else { &mut self.amends };
+                    names.remove(&(work.key, operation));
                 }
             }
         }
@@ -343,7 +344,7 @@ impl Group {
                 }
             }
         };
-        let making_good = self.operations.values().rev().find(|work| work.about == Some(row.id));
+        let making_good = self.amends_for(key).find(|work| work.about == Some(row.id));
         if let Some(making_good) = making_good {
             let ended = match &making_good.state {
                 State::Ended { outcome, at, .. } => Some((outcome.kind(), *at)),
