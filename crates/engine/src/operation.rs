@@ -220,6 +220,7 @@ impl Operation {
             operation: self.id,
             key: self.key.clone(),
             kind: self.kind.clone(),
+            target: self.target.clone(),
             memo: self.memo.clone(),
             outcome: outcome.clone(),
             at: *at,

@@ -175,6 +175,18 @@ impl Group {
         connected.map_or_else(|| target.clone(), |(id, _)| Target::Device(id.clone()))
     }
 
+    /// Whether a target can be the one that was meant before. A connection that has ended may have been anybody's.
+    pub(crate) fn may_be(&self, place: Partition, target: &Target, before: &Target) -> bool {
+        let target = self.resolve(place, target);
+        let has_ended = match &target {
+            Target::Device(name) => {
+                !self.devices.contains_key(name) && Epoch::parse_connection(name.as_str()).is_some()
+            }
+            Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => false,
+        };
+        target == *before || has_ended
+    }
+
     /// Why there is nobody for it.
     pub(crate) fn why_nobody(&self, target: &Target, elsewhere: bool) -> Refusal {
         match target {

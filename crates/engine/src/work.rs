@@ -33,7 +33,7 @@ impl Group {
                 return self.repeated(turn, from, id, &submit, &principal.id, known);
             }
             if let Some(row) = earlier {
-                return repeated_after_days(turn, from, id, &submit, &principal.id, *row);
+                return self.repeated_after_days(turn, from, id, &submit, &principal.id, *row);
             }
         }
         if self.running.len() >= bounds::RUNNING_PER_GROUP {
@@ -296,8 +296,10 @@ impl Group {
         known: OperationId,
     ) {
         let key = submit.key.clone();
-        let Some(work) = self.operations.get_mut(&known) else { return };
-        match verdict_on_repeat(submit, who, &work.requester, &work.body) {
+        let Some(work) = self.operations.get(&known) else { return };
+        let is_same = submit.body == work.body && self.may_be(turn.partition, &submit.target, &work.target);
+        let verdict = verdict_on_repeat(submit.rules.repeat, who == &work.requester && is_same);
+        match verdict {
             Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
             None => {
                 turn.answer(from, id, Tell::Accepted { operation: known, key });
@@ -307,6 +309,30 @@ impl Group {
                         turn.tell(from, tell);
                     }
                     None => self.waits(from, known),
+                }
+            }
+        }
+    }
+
+    /// The key was used before, and only the store knew.
+    fn repeated_after_days(
+        &self,
+        turn: &mut Turn<'_>,
+        from: Route,
+        id: AskId,
+        submit: &Submit,
+        who: &PrincipalId,
+        row: OperationRow,
+    ) {
+        let key = submit.key.clone();
+        let is_same = submit.body == row.body && self.may_be(turn.partition, &submit.target, &row.target);
+        match verdict_on_repeat(submit.rules.repeat, *who == row.requester && is_same) {
+            Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
+            None => {
+                turn.answer(from, id, Tell::Accepted { operation: row.id, key: key.clone() });
+                if let Some((outcome, at)) = row.outcome {
+                    let (operation, kind, target, memo) = (row.id, row.kind, row.target, row.memo);
+                    turn.tell(from, Tell::Outcome { operation, key, kind, target, memo, outcome, at });
                 }
             }
         }
@@ -364,39 +390,12 @@ impl Group {
     }
 }
 
-/// The key was used before, and only the store knew.
-fn repeated_after_days(
-    turn: &mut Turn<'_>,
-    from: Route,
-    id: AskId,
-    submit: &Submit,
-    who: &PrincipalId,
-    row: OperationRow,
-) {
-    let key = submit.key.clone();
-    match verdict_on_repeat(submit, who, &row.requester, &row.body) {
-        Some(why) => turn.answer(from, id, Tell::Refused { key, why }),
-        None => {
-            turn.answer(from, id, Tell::Accepted { operation: row.id, key: key.clone() });
-            if let Some((outcome, at)) = row.outcome {
-                let (operation, kind, memo) = (row.id, row.kind, row.memo);
-                turn.tell(from, Tell::Outcome { operation, key, kind, memo, outcome, at });
-            }
-        }
-    }
-}
-
-/// Why a repeat is refused; none when it joins the first. Somebody else's work is never joined: its outcome
-/// is not theirs to hear.
-fn verdict_on_repeat(
-    submit: &Submit,
-    who: &PrincipalId,
-    first_who: &PrincipalId,
-    first: &model::Digest,
-) -> Option<Refusal> {
-    match submit.rules.repeat {
+/// Why a repeat is refused; none when it joins the first. Somebody else's work is not the same, and never joined: its
+/// outcome is not theirs to hear.
+fn verdict_on_repeat(repeat: Repeat, is_same: bool) -> Option<Refusal> {
+    match repeat {
         Repeat::Refuse => Some(Refusal::Duplicate),
-        Repeat::Join if who != first_who || submit.body != *first => Some(Refusal::Conflict),
+        Repeat::Join if !is_same => Some(Refusal::Conflict),
         Repeat::Join | Repeat::Run => None,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Certainty, DeviceId, Epoch, Event, Opaque, OperationId, OperationRow, Outcome, OutcomeKind, Position, Presence,
-    RequestKey, Timestamp, Wall, Window,
+    RequestKey, Target, Timestamp, Wall, Window,
 };
 
 /// What a session is told. The first part answers asks; the rest comes by itself.
@@ -87,6 +87,8 @@ pub enum Tell {
         key: RequestKey,
         /// What kind of work it was, in the dialect's word.
         kind: Box<str>,
+        /// Which performers it was for; the device, where it was named by its connection.
+        target: Target,
         /// The dialect's own bytes.
         memo: Opaque,
         /// How it ended.

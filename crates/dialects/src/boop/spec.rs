@@ -151,7 +151,15 @@ fn tell(dice: &mut Dice, windows: Vec<Window>) -> Tell {
         9 => Tell::Progress { operation, key, memo: bytes(dice), note: bytes(dice) },
         10 | 11 => {
             let (kind, memo, outcome) = ("payment".into(), bytes(dice), outcome(dice));
-            Tell::Outcome { operation, key, kind, memo, outcome, at: Timestamp::from_millis(0) }
+            Tell::Outcome {
+                operation,
+                key,
+                kind,
+                target: model::Target::AnyOfGroup,
+                memo,
+                outcome,
+                at: Timestamp::from_millis(0),
+            }
         }
         12 => {
             let answer_by = Timestamp::from_millis(dice.roll(100_000));

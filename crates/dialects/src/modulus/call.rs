@@ -259,7 +259,7 @@ impl Call {
             self.error(now, Code::InvalidRequest, about, out);
             return None;
         };
-        let payment = match Payment::read(terminal, text, || named(asks.at.unwrap_or(now.wall), &asks.signature)) {
+        let payment = match Payment::read(text, || named(asks.at.unwrap_or(now.wall), &asks.signature)) {
             Ok(payment) => payment,
             Err(wrong) => {
                 self.wrong(now, Code::InvalidRequest, Some(wrong), out);

@@ -64,7 +64,7 @@ mod tests {
     }
 
     fn row(outcome: Option<Outcome>) -> OperationRow {
-        let payment = Payment::read("lane-7", REQUEST, || unreachable!()).unwrap();
+        let payment = Payment::read(REQUEST, || unreachable!()).unwrap();
         OperationRow {
             id: OperationId::from_number(1 << 40),
             group: GroupId::of(Dialect::Modulus, "store-1").unwrap(),

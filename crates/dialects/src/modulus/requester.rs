@@ -195,7 +195,7 @@ impl Requester {
             Ok(payment) => payment,
             Err(text) => return send(wire::error(now.wall, Told::bad(text), None, Some(("payment", None))), out),
         };
-        let payment = match Payment::read(&terminal, request.get(), || fresh(&mut self.dice, now.wall)) {
+        let payment = match Payment::read(request.get(), || fresh(&mut self.dice, now.wall)) {
             Ok(payment) => payment,
             Err(wrong) => {
                 let text = format!("Invalid paymentRequest: {} {}", wrong.field, wrong.text);
@@ -224,16 +224,16 @@ impl Requester {
         match tell {
             Tell::Devices(states) => send(till::terminals(&states, self.principal.partition, now.wall), out),
             Tell::Refused { key, why } => self.refused(now, why, Some(&key), out),
-            Tell::Outcome { key, kind, memo, outcome, at, .. } => {
+            Tell::Outcome { key, kind, target: Target::Device(terminal), memo, outcome, at, .. } => {
                 let ended = now.wall_at(at);
-                self.outcome(now, ended, &key, &kind, &memo, &outcome, out);
+                self.outcome(now, ended, &key, &kind, &terminal, &memo, &outcome, out);
             }
             Tell::Event(event) => self.event(now, &event, out),
             Tell::Displaced => self.part(now, Reason::Displaced, out),
             Tell::Revoked => self.part(now, Reason::Revoked, out),
             Tell::Dismissed => self.part(now, Reason::Dismissed, out),
             Tell::Reloaded => self.part(now, Reason::Reloaded, out),
-            // A payment is never acknowledged; and these are no till's business.
+            // A payment is never acknowledged, and is for one terminal; and these are no till's business.
             Tell::Admitted { .. }
             | Tell::NotAdmitted(_)
             | Tell::Accepted { .. }
@@ -244,6 +244,7 @@ impl Requester {
             | Tell::Listening { .. }
             | Tell::Found(_)
             | Tell::Progress { .. }
+            | Tell::Outcome { .. }
             | Tell::Offer { .. }
             | Tell::Withdrawn { .. } => {}
         }
@@ -261,19 +262,20 @@ impl Requester {
         ended: Wall,
         key: &RequestKey,
         kind: &str,
+        terminal: &DeviceId,
         memo: &[u8],
         outcome: &Outcome,
         out: &mut Outbox,
     ) {
         let Some(memo) = Memo::read(memo) else { return };
-        let group = self.principal.group.name();
+        let (group, terminal) = (self.principal.group.name(), terminal.as_str());
         match Kind::parse(kind) {
             Some(Kind::Payment | Kind::PaymentCall | Kind::PaymentHook) => {
                 let answered = answered(&memo, key, outcome, ended);
-                send(till::complete(&memo.terminal_id, key, &answered, group, now.wall), out);
+                send(till::complete(terminal, key, &answered, group, now.wall), out);
             }
             Some(Kind::Void | Kind::VoidCall) => match outcome {
-                Outcome::Completed { .. } => send(till::voided(&memo.terminal_id, key, group, ended, now.wall), out),
+                Outcome::Completed { .. } => send(till::voided(terminal, key, group, ended, now.wall), out),
                 // The payment stays failed for the till; an operator has to see to the reversal.
                 Outcome::Declined { .. }
                 | Outcome::Failed { .. }

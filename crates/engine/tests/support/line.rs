@@ -36,7 +36,7 @@ impl World {
             Tell::Found(None) => "found nothing".into(),
             Tell::Found(Some(found)) => self.found(found),
             Tell::Progress { operation, note, .. } => format!("progress {} {}", self.keys[operation], text(note)),
-            Tell::Outcome { operation, key: _, kind, memo, outcome: how, at: _ } => {
+            Tell::Outcome { operation, key: _, kind, target: _, memo, outcome: how, at: _ } => {
                 assert_eq!(&**memo, b"memo", "the dialect's own bytes come back");
                 format!("outcome {}{} {}", self.keys[operation], of_kind(kind), outcome(how))
             }

@@ -157,7 +157,8 @@ impl session::Peer for Peer {
                     _ => Outcome::Cancelled { certainty },
                 };
                 let (kind, memo, at) = ("payment".into(), Opaque::default(), stage.now.at);
-                let out = stage.tell(None, Tell::Outcome { operation, key, kind, memo, outcome, at });
+                let target = model::Target::AnyOfGroup;
+                let out = stage.tell(None, Tell::Outcome { operation, key, kind, target, memo, outcome, at });
                 let told = out.len() == 1 || stage.closed || stage.peer.0 == Role::Performer;
                 assert!(told, "an outcome is told once: {out:?}");
             }

@@ -202,7 +202,8 @@ fn operation() -> OperationId {
 
 fn ended(submit: &Submit, outcome: Outcome) -> Tell {
     let (key, kind, memo) = (submit.key.clone(), submit.kind.clone(), submit.memo.clone());
-    Tell::Outcome { operation: operation(), key, kind, memo, outcome, at: Timestamp::from_millis(0) }
+    let target = submit.target.clone();
+    Tell::Outcome { operation: operation(), key, kind, target, memo, outcome, at: Timestamp::from_millis(0) }
 }
 
 fn progress(submit: &Submit, note: Opaque) -> Tell {

@@ -252,7 +252,8 @@ pub(crate) fn outcomes() -> [Outcome; 6] {
 /// What a partition tells of the end of what was asked for.
 pub(crate) fn ended(submit: &Submit, outcome: Outcome, now: Now) -> Tell {
     let (key, kind, memo) = (submit.key.clone(), submit.kind.clone(), submit.memo.clone());
-    Tell::Outcome { operation: operation(now), key, kind, memo, outcome, at: now.at }
+    let target = submit.target.clone();
+    Tell::Outcome { operation: operation(now), key, kind, target, memo, outcome, at: now.at }
 }
 
 /// What a store keeps of it.

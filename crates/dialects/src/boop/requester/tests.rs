@@ -219,6 +219,7 @@ fn a_second_login_is_proven_again() {
         operation: OPERATION,
         key: id("a"),
         kind: "payment".into(),
+        target: model::Target::AnyOfGroup,
         memo: model::Opaque::new(),
         outcome,
         at: Timestamp::from_millis(NOON),
@@ -349,7 +350,8 @@ fn what_comes_of_a_context_is_told() {
     }
     let mut outcome = |outcome| {
         let (key, kind, memo) = (key.clone(), "payment".into(), memo.clone());
-        vendor.told(Tell::Outcome { operation, key, kind, memo, outcome, at: Timestamp::from_millis(NOON) })
+        let (target, at) = (model::Target::AnyOfGroup, Timestamp::from_millis(NOON));
+        vendor.told(Tell::Outcome { operation, key, kind, target, memo, outcome, at })
     };
     let certainty = Certainty::NotDelivered;
     assert_eq!(outcome(Outcome::Expired { certainty }), ["error AUTH_CONTEXT_EXPIRED a"]);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use model::{Endpoint, Opaque, OperationRow, RequestKey, Response, Wall, WebAddress};
+use model::{Endpoint, Opaque, OperationRow, RequestKey, Response, Target, Wall, WebAddress};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -256,7 +256,8 @@ impl Event {
             payment_method: &'a str,
             #[serde(flatten)]
             said: Said<'a>,
-            terminal_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            terminal_id: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             metadata: Option<&'a RawValue>,
         }
@@ -275,6 +276,10 @@ impl Event {
         }
         let said = self.response.as_ref().and_then(|response| serde_json::from_str(response.get()).ok());
         let (amount, currency) = self.memo.asked();
+        let terminal_id = match &row.target {
+            Target::Device(device) => Some(device.as_str()),
+            Target::AnyOfGroup | Target::FirstIdle | Target::Serving(_) => None,
+        };
         json(&Envelope {
             event_type: self.kind,
             event_id,
@@ -286,7 +291,7 @@ impl Event {
                 currency,
                 payment_method: self.memo.method(),
                 said: said.unwrap_or_default(),
-                terminal_id: &self.memo.terminal_id,
+                terminal_id,
                 metadata: self.memo.metadata(),
             },
         })

@@ -51,8 +51,8 @@ struct Fields<'a> {
 }
 
 impl Payment {
-    /// Reads a request for that terminal; `fresh` makes an id where the till chose none.
-    pub(crate) fn read(terminal: &str, text: &str, fresh: impl FnOnce() -> RequestKey) -> Result<Self, Wrong> {
+    /// Reads a request; `fresh` makes an id where the till chose none.
+    pub(crate) fn read(text: &str, fresh: impl FnOnce() -> RequestKey) -> Result<Self, Wrong> {
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         if !text.starts_with('{') {
             return Err(Wrong::new("paymentRequest", "must be an object"));
@@ -84,7 +84,7 @@ impl Payment {
             Some("true") => true,
             Some(_) => return Err(Wrong::new("webhookMode", "must be true or false")),
         };
-        let mut canonical = format!("{terminal}\n");
+        let mut canonical = String::new();
         canonical_of(text, 0, &mut canonical)?;
         let (key, request) = match fields.transaction_id {
             Some(id) => (super::transaction(Some(id))?, text.to_owned()),
@@ -96,7 +96,6 @@ impl Payment {
         };
         let memo = Memo {
             v: Memo::VERSION,
-            terminal_id: terminal.into(),
             amount: amount.to_owned(),
             currency: code.into(),
             payment_method: method.into(),
@@ -211,8 +210,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Unique<'a> {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Memo {
     v: u8,
-    /// As the till named it.
-    pub(crate) terminal_id: Box<str>,
     amount: Box<RawValue>,
     currency: Box<str>,
     payment_method: Box<str>,
@@ -285,7 +282,7 @@ mod tests {
     const PLAIN: &str = r#"{"transactionId":"t-1","amount":"1250.00","currency":"PHP","paymentMethod":"CARD"}"#;
 
     fn read(text: &str) -> Result<Payment, Wrong> {
-        Payment::read("lane-7", text, || RequestKey::parse("ours").unwrap())
+        Payment::read(text, || RequestKey::parse("ours").unwrap())
     }
 
     #[test]
@@ -309,8 +306,6 @@ mod tests {
         let meta = |inner: &str| PLAIN.replacen('{', &format!("{{\"metadata\":{inner},"), 1);
         assert_eq!(body(&meta(r#"{"a":1,"b":[{"c":"\u0041"}]}"#)), body(&meta(r#"{"b":[ {"c":"A"}],"a":1}"#)));
         assert_ne!(body(&meta(r#"{"a":1.0}"#)), body(&meta(r#"{"a":1}"#)));
-        let there = Payment::read("lane-8", PLAIN, || unreachable!()).unwrap().body;
-        assert_ne!(there, body(PLAIN), "another terminal is another request");
     }
 
     #[test]

@@ -27,22 +27,34 @@ impl Naive {
         };
         let known = self.latest(&key).and_then(|known| self.at(known));
         let first = match (known, earlier) {
-            (Some(at), _) => Some((self.work[at].id, self.work[at].requester.clone(), self.work[at].body, None)),
+            (Some(at), _) => {
+                let work = &self.work[at];
+                Some((work.id, work.requester.clone(), (work.body, work.target.clone()), None))
+            }
             (None, Some(row)) => {
                 let told = row.outcome.clone().map(|(outcome, at)| Tell::Outcome {
                     operation: row.id,
                     key: key.clone(),
                     kind: row.kind.clone(),
+                    target: row.target.clone(),
                     memo: row.memo.clone(),
                     outcome,
                     at,
                 });
-                Some((row.id, row.requester, row.body, told))
+                Some((row.id, row.requester, (row.body, row.target), told))
             }
             (None, None) => None,
         };
-        if let Some((operation, requester, body, told)) = first {
-            let same = requester == principal.id && body == submit.body;
+        if let Some((operation, requester, (body, target), told)) = first {
+            let now = self.resolve(submit.target.clone());
+            let ended = match &now {
+                Target::Device(name) => {
+                    let connection = Epoch::parse_connection(name.as_str()).is_some();
+                    connection && !self.devices.iter().any(|device| device.id == *name)
+                }
+                _ => false,
+            };
+            let same = requester == principal.id && body == submit.body && (ended || target == now);
             match submit.rules.repeat {
                 Repeat::Refuse => return self.answer(from, id, refused(Refusal::Duplicate)),
                 Repeat::Join if !same => return self.answer(from, id, refused(Refusal::Conflict)),
@@ -573,7 +585,8 @@ impl Naive {
         let work = &self.work[self.at(operation)?];
         let State::Ended { outcome, at, .. } = &work.state else { return None };
         let (key, kind, memo) = (work.key.clone(), work.kind.clone(), work.memo.clone());
-        Some(Tell::Outcome { operation, key, kind, memo, outcome: outcome.clone(), at: *at })
+        let target = work.target.clone();
+        Some(Tell::Outcome { operation, key, kind, target, memo, outcome: outcome.clone(), at: *at })
     }
 
     pub(super) fn restore(&mut self, loaded: Loaded) {
