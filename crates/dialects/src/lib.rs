@@ -3,6 +3,7 @@
 pub mod boop;
 pub mod ledger;
 pub mod modulus;
+mod pace;
 
 use std::sync::Arc;
 use std::time::Duration;

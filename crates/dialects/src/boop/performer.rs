@@ -13,9 +13,10 @@ use super::choices::Choices;
 use super::codes::{self, Code, Finding};
 use super::context::Context;
 use super::findings::{Note, Refused};
-use super::manners::{Manners, Pace};
+use super::manners::Manners;
 use super::wire::scanner::{self, Message, Scan};
 use super::wire::{self, About, Fault, Wrong};
+use crate::pace::Pace;
 
 /// The machine of a scanner's socket.
 #[derive(Debug)]

@@ -14,10 +14,11 @@ use super::choices::Choices;
 use super::codes::{self, Code};
 use super::context::{Context, Kind};
 use super::findings::{Memo, Note};
-use super::manners::{Manners, Pace};
+use super::manners::Manners;
 use super::rules::rules;
 use super::wire::vendor::{self, Message};
 use super::wire::{self, About, Fault, Form, Wrong};
+use crate::pace::Pace;
 
 /// The name of the window of created contexts.
 const CONTEXTS: &str = "contexts";

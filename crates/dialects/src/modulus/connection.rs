@@ -1,20 +1,29 @@
-//! A socket from its upgrade on: the key is looked up, and then it is a till's or a terminal's.
+//! A socket: its key is looked up, its partition lets it in, and then it is a till's or a terminal's. What both must keep
+//! to, and how both are sent away, is here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use model::{
-    Call, CallId, Denied, DeviceId, Dialect, Done, Input, NotAdmitted, Now, Opaque, Outbox, Output, Principal, Request,
-    Role, Secret, Tell, Timestamp, Window,
+    Admit, Ask, AskId, Call, CallId, Class, Denied, DeviceId, Dialect, Done, Frame, Hears, Input, NotAdmitted, Now,
+    Opaque, Outbox, Output, Principal, Reason, Request, Role, Secret, Takeover, Tell, Timestamp, Window,
 };
 
 use super::choices::Choices;
-use super::codes::{self, Code};
-use super::performer::Performer;
+use super::codes::{self, Code, Told};
+use super::manners::Manners;
+use super::performer::{Conduct, Performer};
 use super::presented;
 use super::requester::Requester;
+use super::wire;
 use super::wire::http::{self, About};
+use crate::pace::Pace;
+
+/// The ask to be let in.
+const ADMISSION: AskId = AskId(0);
 
 /// The machine of a socket.
 #[derive(Debug)]
@@ -25,19 +34,27 @@ pub struct Connection {
     state: State,
 }
 
-/// What the socket is.
+/// What the socket waits for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "but for a moment it is ready all its life")]
 enum State {
-    /// Not yet anything.
+    /// For the upgrade.
     Opening,
-    /// Somebody who has shown a key.
+    /// For the directory's word on the key.
     Proving { wants: Box<Wants>, until: Timestamp },
-    /// A till.
-    Till(Requester),
-    /// A terminal.
-    Terminal(Performer),
-    /// Over.
+    /// For its partition to let it in, with the upgrade.
+    Admission { principal: Arc<Principal>, device: Option<DeviceId>, until: Timestamp },
+    /// For anything its peer may say or hear.
+    Ready { peer: Peer, manners: Manners },
+    /// For nothing.
     Closed,
+}
+
+/// Who is at the other end.
+#[derive(Debug)]
+enum Peer {
+    Till(Requester),
+    Terminal(Performer),
 }
 
 /// What a newcomer says of itself besides its key.
@@ -57,29 +74,35 @@ impl Connection {
 
     /// Takes one input and says everything that follows from it.
     pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Outbox) {
-        match (&mut self.state, input) {
+        match (&self.state, input) {
             (State::Opening, Input::Open(request)) => self.open(now, request, out),
             (State::Opening | State::Closed, _) => {}
-            (State::Till(till), input) => till.handle(now, input, out),
-            (State::Terminal(terminal), input) => terminal.handle(now, input, out),
             (State::Proving { .. }, Input::Done { done: Done::Authenticated(result), .. }) => {
                 self.proven(now, result, out);
             }
-            (State::Proving { until, .. }, Input::Wake) if *until <= now.at => {
-                self.refuse(now, Code::Unavailable, About { retry_after: Some(1), ..About::default() }, out);
+            (State::Admission { .. }, Input::Tell { ask, tell }) => {
+                self.let_in(now, ask == Some(ADMISSION), &tell, out)
             }
-            (State::Proving { .. }, Input::Drain { retry_after }) => {
-                let about = About { retry_after: Some(seconds(retry_after)), ..About::default() };
-                self.refuse(now, Code::Unavailable, about, out);
+            (State::Proving { until, .. } | State::Admission { until, .. }, Input::Wake) if *until <= now.at => {
+                self.turn_away(now, Duration::from_secs(1), out);
             }
+            (State::Proving { .. } | State::Admission { .. }, Input::Drain { retry_after }) => {
+                self.turn_away(now, retry_after, out);
+            }
+            (State::Ready { .. }, Input::Frame(frame)) => self.frame(now, frame, out),
+            (State::Ready { .. }, Input::Tell { ask, tell }) => self.tell(now, ask, tell, out),
+            (State::Ready { manners, .. }, Input::Wake) if manners.silent_at(&self.choices) <= now.at => {
+                self.close(Reason::Silent, out);
+            }
+            (State::Ready { .. }, Input::Drain { .. }) => self.part(now, Reason::Drained, out),
             (
-                State::Proving { .. },
+                State::Proving { .. } | State::Admission { .. } | State::Ready { .. },
                 Input::Open(_)
                 | Input::Request(_)
                 | Input::Frame(_)
                 | Input::Wake
                 | Input::Tell { .. }
-                | Input::Done { done: Done::Endpoints(_) | Done::Drawn(_) | Done::Posted(_), .. }
+                | Input::Done { .. }
                 | Input::Room
                 | Input::Dropped(_),
             ) => {}
@@ -91,9 +114,8 @@ impl Connection {
     pub fn deadline(&self) -> Option<Timestamp> {
         match &self.state {
             State::Opening | State::Closed => None,
-            State::Proving { until, .. } => Some(*until),
-            State::Till(till) => till.deadline(),
-            State::Terminal(terminal) => terminal.deadline(),
+            State::Proving { until, .. } | State::Admission { until, .. } => Some(*until),
+            State::Ready { manners, .. } => Some(manners.silent_at(&self.choices)),
         }
     }
 
@@ -108,6 +130,8 @@ impl Connection {
     pub const fn leave(&self) -> Vec<Window> {
         Vec::new()
     }
+
+    // The upgrade.
 
     fn open(&mut self, now: Now, request: &Request, out: &mut Outbox) {
         if request.headers.iter().filter(|(name, _)| &**name == "x-api-key").count() > 1 {
@@ -182,38 +206,162 @@ impl Connection {
         if wants.group.is_some_and(|group| *group != *principal.group.name()) {
             return self.refuse(now, Code::GroupMismatch, About::default(), out);
         }
-        let choices = &self.choices;
-        self.state = match principal.role {
-            Role::Requester => State::Till(Requester::new(choices, principal, self.seed, now, out)),
+        let (device, facts) = match principal.role {
+            Role::Requester => (None, Opaque::new()),
             Role::Performer => {
                 if wants.device.is_some() && principal.device.is_some() && wants.device != principal.device {
                     let about = About { text: Some("The API key belongs to another device"), ..About::default() };
                     return self.refuse(now, Code::Forbidden, about, out);
                 }
-                let device = principal.device.clone().or(wants.device);
-                State::Terminal(Performer::new(choices, principal, device, wants.metadata, now, out))
+                (principal.device.clone().or(wants.device), wants.metadata)
             }
             Role::Admin => return self.refuse(now, Code::Forbidden, About::default(), out),
         };
+        let admit = admit(&self.choices, &principal, device.clone(), facts);
+        out.push(Output::Ask { id: ADMISSION, ask: Ask::Admit(Box::new(admit)) });
+        self.state = State::Admission { principal, device, until: now.at.after(self.choices.login_within) };
+    }
+
+    fn let_in(&mut self, now: Now, is_answer: bool, tell: &Tell, out: &mut Outbox) {
+        let State::Admission { principal, device, .. } = std::mem::replace(&mut self.state, State::Closed) else {
+            return;
+        };
+        let epoch = match tell {
+            Tell::Admitted { epoch, .. } if is_answer => epoch,
+            _ => return self.not_let_in(now, is_answer, tell, out),
+        };
+        let connection = || DeviceId::parse(&epoch.connection(principal.partition));
+        out.push(Output::Accept);
+        out.push(Output::Limit(self.choices.frame_bytes));
+        let peer = match principal.role {
+            Role::Performer => {
+                let device = device.unwrap_or_else(|| connection().expect("a connection id is a short text"));
+                Peer::Terminal(Performer::new(principal, device))
+            }
+            Role::Requester | Role::Admin => Peer::Till(Requester::new(principal, self.seed, out)),
+        };
+        self.state = State::Ready { peer, manners: Manners::new(now.at, &self.choices) };
+    }
+
+    /// Its key was right, and it is not let in all the same.
+    fn not_let_in(&mut self, now: Now, is_answer: bool, tell: &Tell, out: &mut Outbox) {
+        let later = |retry_after| About { retry_after: Some(seconds(retry_after)), ..About::default() };
+        let (code, about) = match tell {
+            Tell::NotAdmitted(why) if is_answer => match why {
+                NotAdmitted::Damped(wait) => (codes::not_admitted(*why), later(*wait)),
+                NotAdmitted::Occupied => (codes::not_admitted(*why), later(Duration::from_secs(1))),
+            },
+            Tell::Revoked => (Code::Unauthorized, About::default()),
+            _ => (Code::Unavailable, later(self.choices.reload_pause)),
+        };
+        self.refuse(now, code, about, out);
+    }
+
+    fn turn_away(&mut self, now: Now, retry_after: Duration, out: &mut Outbox) {
+        let about = About { retry_after: Some(seconds(retry_after)), ..About::default() };
+        self.refuse(now, Code::Unavailable, about, out);
     }
 
     fn refuse(&mut self, now: Now, code: Code, about: About<'_>, out: &mut Outbox) {
         self.state = State::Closed;
         out.push(Output::Refuse(http::error(now.wall, code, about)));
     }
+
+    // What is said, by either side.
+
+    fn frame(&mut self, now: Now, frame: Frame<'_>, out: &mut Outbox) {
+        let State::Ready { manners, .. } = &mut self.state else { return };
+        match manners.heard(now.at, &self.choices) {
+            Pace::Fine => {}
+            Pace::Over => return,
+            Pace::Tell(_) => return send(wire::error(now.wall, Told::TOO_MANY, None, None), out),
+            Pace::TooMuch => return self.close(Reason::TooMuch, out),
+        }
+        match frame {
+            Frame::Text(text) => self.text(now, text, out),
+            Frame::Binary(_) => self.close(Reason::Binary, out),
+            Frame::Ping | Frame::Pong => {}
+        }
+    }
+
+    fn text(&mut self, now: Now, text: &str, out: &mut Outbox) {
+        let State::Ready { peer, .. } = &mut self.state else { return };
+        let (told, action) = match wire::action(text) {
+            Err(told) => (told, None),
+            Ok(action) => {
+                let heard = match peer {
+                    Peer::Till(till) => till.hear(&self.choices, now, &action, text, out),
+                    Peer::Terminal(terminal) => terminal.hear(now, &action, text, out),
+                };
+                match heard {
+                    Ok(()) => return,
+                    Err(told) => (told, Some(action)),
+                }
+            }
+        };
+        send(wire::error(now.wall, told, None, action.as_deref().map(|action| (action, None))), out);
+        self.misbehaved(now, out);
+    }
+
+    fn tell(&mut self, now: Now, ask: Option<AskId>, tell: Tell, out: &mut Outbox) {
+        let State::Ready { peer, .. } = &mut self.state else { return };
+        let conduct = match (tell, peer) {
+            (Tell::Displaced, _) => return self.part(now, Reason::Displaced, out),
+            (Tell::Revoked, _) => return self.part(now, Reason::Revoked, out),
+            (Tell::Dismissed, _) => return self.part(now, Reason::Dismissed, out),
+            (Tell::Reloaded, _) => return self.part(now, Reason::Reloaded, out),
+            (tell, Peer::Till(till)) => return till.tell(now, tell, out),
+            (tell, Peer::Terminal(terminal)) => terminal.tell(now, ask, tell, out),
+        };
+        match conduct {
+            Conduct::Good => {}
+            Conduct::Alarming => self.misbehaved(now, out),
+        }
+    }
+
+    /// The peer said what is no message, or cannot be believed; too much of that ends the connection.
+    fn misbehaved(&mut self, now: Now, out: &mut Outbox) {
+        let State::Ready { manners, .. } = &mut self.state else { return };
+        if manners.malformed(now.at, &self.choices) {
+            self.close(Reason::Malformed, out);
+        }
+    }
+
+    /// Says why in the dialect's words, then closes.
+    fn part(&mut self, now: Now, reason: Reason, out: &mut Outbox) {
+        if let Some(farewell) = codes::farewell(reason) {
+            send(wire::force_disconnect(now.wall, farewell), out);
+        }
+        self.close(reason, out);
+    }
+
+    fn close(&mut self, reason: Reason, out: &mut Outbox) {
+        self.state = State::Closed;
+        out.push(Output::Close { code: reason.code(), reason });
+    }
 }
 
-/// Why a till or a terminal whose key was right is not let in.
-pub(crate) fn not_let_in(is_answer: bool, tell: &Tell, choices: &Choices) -> (Code, About<'static>) {
-    let later = |retry_after: u64| About { retry_after: Some(retry_after), ..About::default() };
-    match tell {
-        Tell::NotAdmitted(why) if is_answer => match why {
-            NotAdmitted::Damped(wait) => (codes::not_admitted(*why), later(seconds(*wait))),
-            NotAdmitted::Occupied => (codes::not_admitted(*why), later(1)),
-        },
-        Tell::Revoked => (Code::Unauthorized, About::default()),
-        _ => (Code::Unavailable, later(seconds(choices.reload_pause))),
+/// How a till or a terminal asks to be let in.
+fn admit(choices: &Choices, principal: &Arc<Principal>, device: Option<DeviceId>, facts: Opaque) -> Admit {
+    let (single, hears) = match principal.role {
+        Role::Performer => (device.as_ref().map(|device| format!("terminal:{device}")), Hears::Own),
+        Role::Requester | Role::Admin => (Some(format!("till:{}", principal.id)), Hears::Principal),
+    };
+    Admit {
+        principal: Arc::clone(principal),
+        role: principal.role,
+        grace: if device.is_some() { choices.terminal_grace } else { Duration::ZERO },
+        device,
+        facts,
+        hears,
+        single: single.map(Into::into),
+        takeover: Takeover::NewestWins,
+        windows: Vec::new(),
     }
+}
+
+fn send(text: Bytes, out: &mut Outbox) {
+    out.push(Output::Send { text, class: Class::Answer });
 }
 
 /// Seconds, rounded up: a hint must not say "now" when it means "soon".
