@@ -19,6 +19,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use model::{
@@ -167,12 +168,18 @@ impl Partition {
         sight: &'a Sight,
         after: Option<&'a (GroupId, DeviceId)>,
     ) -> impl Iterator<Item = DeviceSeen> + 'a {
-        let groups = self.groups.iter().filter(move |(id, _)| sight.sees(id));
-        let seen = groups.flat_map(|(id, group)| group.devices.iter().map(move |(name, device)| (id, name, device)));
-        let is_after =
-            move |id: &GroupId, name: &DeviceId| after.is_none_or(|(group, device)| (id, name) > (group, device));
-        seen.filter(move |(id, name, _)| is_after(id, name))
-            .map(|(id, name, device)| DeviceSeen { group: id.clone(), state: device.state(name) })
+        let groups = match after {
+            Some((group, _)) => self.groups.range(group..),
+            None => self.groups.range::<GroupId, _>(..),
+        };
+        groups.filter(move |(id, _)| sight.sees(id)).flat_map(move |(id, group)| {
+            let begin = match after {
+                Some((begun, device)) if begun == id => Bound::Excluded(device),
+                Some(_) | None => Bound::Unbounded,
+            };
+            let devices = group.devices.range((begin, Bound::Unbounded));
+            devices.map(move |(name, device)| DeviceSeen { group: id.clone(), state: device.state(name) })
+        })
     }
 
     /// When it wants to be woken.

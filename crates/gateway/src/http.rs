@@ -125,7 +125,7 @@ pub(crate) struct Visit {
 impl Visit {
     /// Gives the peer time for the answer to be read and the next request to come.
     pub(crate) fn prolong(&self) {
-        self.prolong_by(if self.listens.get() { operators::PATIENCE } else { Duration::ZERO });
+        self.prolong_by(if self.listens.get() { operators::UNREAD_MOST } else { Duration::ZERO });
     }
 
     /// The same, and so much more.
@@ -267,7 +267,7 @@ async fn answer_peer(visit: &Visit, parts: Parts, body: Incoming) -> hyper::Resp
 /// Answers an operator, who may wait for it, and may listen for as long as it reads.
 async fn operate(visit: &Rc<Visit>, parts: Parts, body: Incoming) -> hyper::Response<Answer> {
     let caller = Caller { address: visit.address(&parts), certificate: visit.visitor.certificate };
-    visit.prolong_by(operators::PATIENCE);
+    visit.prolong_by(operators::patience(visit.core.settings()));
     let response = operators::answer(&visit.core, caller, hyper::Request::from_parts(parts, body)).await;
     let listens = response.headers().get("content-type").is_some_and(|it| it == operators::EVENT_STREAM);
     visit.listens.set(listens);

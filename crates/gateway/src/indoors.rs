@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{OperationId, Route, Timestamp};
 use node::{Directory, Output, Spread};
 use store::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -147,6 +147,16 @@ impl Indoors {
     /// What the store said, when it could not.
     pub fn refresh(&mut self) -> Result<(), Arc<str>> {
         self.writer.look()
+    }
+
+    /// An operator takes work back.
+    pub fn take_back(&self, operation: OperationId) {
+        self.house.take_back(operation);
+    }
+
+    /// An operator ends a session.
+    pub fn dismiss(&self, route: Route) {
+        self.house.dismiss(route);
     }
 
     /// From now on newcomers are refused, and everybody is told to come back, spread over so long.

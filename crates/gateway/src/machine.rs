@@ -25,7 +25,7 @@ pub trait Machine {
         dialects::door(request, way)
     }
 
-    /// The devices of its partitions that an operator may see, by group and name, those after `after`.
+    /// The devices of its partitions that an operator may see, partition by partition, those after `after`.
     fn devices(&self, _: &Sight, _after: Option<&(GroupId, DeviceId)>, _most: usize) -> Vec<DeviceSeen> {
         Vec::new()
     }

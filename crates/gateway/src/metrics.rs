@@ -12,7 +12,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -130,6 +130,12 @@ pub(crate) struct Metrics {
     operations_ended: Family<Labels<1>, Counter>,
     alerts: Family<Labels<1>, Counter>,
     webhooks: Family<Labels<1>, Counter>,
+    operators: Family<Labels<1>, Counter>,
+    streams_ended: Family<Labels<1>, Counter>,
+    /// Requests of operators that are being answered.
+    pub(crate) operators_open: Gauge,
+    /// Operators that hear events.
+    pub(crate) streams_open: Gauge,
     commits: Family<Labels<1>, Counter>,
     commit_seconds: Histogram,
     commit_batches: Histogram,
@@ -152,6 +158,10 @@ impl Metrics {
             operations_ended: Family::default(),
             alerts: Family::default(),
             webhooks: Family::default(),
+            operators: Family::default(),
+            streams_ended: Family::default(),
+            operators_open: Gauge::default(),
+            streams_open: Gauge::default(),
             commits: Family::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
             commit_batches: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
@@ -187,6 +197,18 @@ impl Metrics {
             "Tries to tell webhook endpoints, by what came of them",
             metrics.webhooks.clone(),
         );
+        registry.register("operator_requests", "Requests of operators, by status", metrics.operators.clone());
+        registry.register(
+            "operator_requests_open",
+            "Requests of operators that are being answered",
+            metrics.operators_open.clone(),
+        );
+        registry.register("operator_streams_open", "Operators that hear events", metrics.streams_open.clone());
+        registry.register(
+            "operator_streams_ended",
+            "Operators that hear events no more, by reason",
+            metrics.streams_ended.clone(),
+        );
         registry.register("commits", "Batches of partitions, by whether they are durable", metrics.commits.clone());
         registry.register("commit_seconds", "Time of one store transaction", metrics.commit_seconds.clone());
         registry.register("commit_batches", "Batches in one store transaction", metrics.commit_batches.clone());
@@ -215,15 +237,19 @@ impl Metrics {
         refused.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// A call has its answer; its status is counted by its first digit.
+    /// A call has its answer.
     pub(crate) fn answered(&self, dialect: Dialect, status: u16) {
-        let class = match status {
-            0..300 => "2xx",
-            300..400 => "3xx",
-            400..500 => "4xx",
-            500.. => "5xx",
-        };
-        self.calls.get_or_create(&[("dialect", dialect.name()), ("status", class)]).inc();
+        self.calls.get_or_create(&[("dialect", dialect.name()), ("status", class(status))]).inc();
+    }
+
+    /// An operator has its answer.
+    pub(crate) fn operator_answered(&self, status: u16) {
+        self.operators.get_or_create(&[("status", class(status))]).inc();
+    }
+
+    /// An operator hears events no more.
+    pub(crate) fn stream_ended(&self, reason: &'static str) {
+        self.streams_ended.get_or_create(&[("reason", reason)]).inc();
     }
 
     pub(crate) fn cut(&self, reason: &'static str) {
@@ -288,6 +314,16 @@ impl Metrics {
     }
 }
 
+/// Statuses are counted by their first digit.
+const fn class(status: u16) -> &'static str {
+    match status {
+        0..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        500.. => "5xx",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use model::{DeviceId, RequestKey};
@@ -302,6 +338,8 @@ mod tests {
         metrics.refused(Way::Socket, "origin");
         metrics.refused(Way::Call, "too_big");
         metrics.answered(Dialect::Modulus, 401);
+        metrics.operator_answered(200);
+        metrics.stream_ended("too_slow");
         metrics.closed(Some(Dialect::Boop), Reason::Slow);
         metrics.committed(Duration::from_millis(2), 3, 0);
         let device = DeviceId::parse("lane-7").unwrap();
@@ -314,6 +352,9 @@ mod tests {
             "tillgate_upgrades_refused_total{reason=\"origin\"} 1",
             "tillgate_calls_refused_total{reason=\"too_big\"} 1",
             "tillgate_calls_total{dialect=\"modulus\",status=\"4xx\"} 1",
+            "tillgate_operator_requests_total{status=\"2xx\"} 1",
+            "tillgate_operator_streams_ended_total{reason=\"too_slow\"} 1",
+            "tillgate_operator_streams_open 0",
             "tillgate_closes_total{dialect=\"boop\",reason=\"slow\"} 1",
             "tillgate_commits_total{result=\"durable\"} 3",
             "tillgate_alerts_total{kind=\"unasked\"} 1",

@@ -8,7 +8,8 @@ use std::sync::mpsc::{Sender, sync_channel};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use node::Spread;
+use model::{OperationId, Route};
+use node::{Input, Spread};
 
 use crate::admission::Admission;
 use crate::clock::Clock;
@@ -58,7 +59,7 @@ impl House {
             admission: Admission::new(&settings),
             certificates: None,
             dialects: Arc::default(),
-            office: Office::new(clock.now()),
+            office: Office::new(clock.now(), &settings),
             outside: Arc::new(Internet),
             settings,
             clock,
@@ -119,6 +120,17 @@ impl House {
         self.draining.store(true, SeqCst);
         self.office.ring.ring();
         self.tell_all(|| Letter::Drain { spread });
+    }
+
+    /// An operator takes work back; the core it lives on is told.
+    pub(crate) fn take_back(&self, operation: OperationId) {
+        let core = usize::from(operation.partition().0) % self.inboxes.len();
+        self.inboxes[core].deliver_one(Letter::Tell(Input::TakeBack { operation }));
+    }
+
+    /// An operator ends a session; its core is told.
+    pub(crate) fn dismiss(&self, route: Route) {
+        self.inboxes[usize::from(route.core)].deliver_one(Letter::Tell(Input::Dismiss { route }));
     }
 
     /// Looks whether the certificate's files have changed; what came of it is logged and counted, a failure once.

@@ -50,6 +50,14 @@ model::settings! {
         pub calls_most: usize = 10_000, 1..=1_000_000, Choice;
         /// How long a call may wait for its answer before its connection is cut: longer than any dialect lets it wait.
         pub call_time: Duration = Duration::from_secs(300), 100..=3_600_000, Choice;
+        /// Requests of operators that are answered at once; beyond it they are answered 503 with Retry-After.
+        pub operator_requests_most: usize = 256, 1..=100_000, Choice;
+        /// How long an operator's request may wait for an outcome, at most.
+        pub operator_wait_most: Duration = Duration::from_secs(60), 0..=3_600_000, Choice;
+        /// Operators that hear events at once; beyond it they are answered 503 with Retry-After.
+        pub operator_streams_most: usize = 64, 1..=10_000, Choice;
+        /// The last events that are kept, for operators who come back or are slow.
+        pub operator_events_kept: usize = 10_000, 1..=1_000_000, Choice;
         /// Bytes of a message before a dialect says what it takes.
         pub message_first: usize = 4096, 128..=1_048_576, Choice;
         /// Bytes of answers that may wait for a peer that does not read; over it the peer is closed as slow.

@@ -9,11 +9,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{
-    CallId, Commit, CommitError, Done, EndpointWork, EndpointsDone, GroupId, OperationId, OperationRow, Partition,
-    RequestKey, Route, Timestamp, Try, Wanted,
+    CallId, Commit, CommitError, Credential, Done, EndpointWork, EndpointsDone, GroupId, OperationId, OperationRow,
+    Partition, RequestKey, Route, Timestamp, Try, Wanted,
 };
 use node::{Directory, Unread};
 use store::{Filter, Horizon, Reader, Sqlite, Store, StoreError};
+use tokio::sync::oneshot;
 
 use crate::inbox::Letter;
 use crate::mailroom::{self, Errand, Errands, Poster};
@@ -48,6 +49,12 @@ pub trait Ledger {
     /// # Errors
     /// [`StoreError`].
     fn newest(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError>;
+
+    /// Every credential, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError>;
 }
 
 impl Ledger for store::Reader {
@@ -57,6 +64,10 @@ impl Ledger for store::Reader {
 
     fn newest(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
         self.earlier(group, key)
+    }
+
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
+        self.credentials()
     }
 }
 
@@ -81,12 +92,16 @@ impl Ledger for Own<'_> {
     fn newest(&self, group: &GroupId, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
         self.0.earlier(group, key)
     }
+
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
+        self.0.credentials()
+    }
 }
 
 /// Something to read for an operator, which answers by itself.
 pub(crate) type Look = Box<dyn FnOnce(&dyn Ledger) + Send>;
 
-/// Something to do about credentials for an operator, which answers by itself.
+/// A change of credentials for an operator, which answers by itself.
 pub(crate) type Change = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
 /// Where things survive, and how to read beside the writer.
@@ -185,8 +200,11 @@ pub(crate) enum Job {
     },
     /// Read for an operator.
     Look(Look),
-    /// Change credentials for an operator, and tell every core.
-    Change(Change),
+    /// Change credentials for an operator; `told` hears when every core has been told.
+    Change {
+        change: Change,
+        told: oneshot::Sender<()>,
+    },
     /// Look at the credentials now; answered when every core has been told.
     Refresh {
         done: SyncSender<Result<(), Arc<str>>>,
@@ -288,7 +306,7 @@ impl Desks {
                         | Job::Load { .. }
                         | Job::Tried { .. }
                         | Job::Look(_)
-                        | Job::Change(_)
+                        | Job::Change { .. }
                         | Job::Refresh { .. }
                         | Job::Stop => return,
                     }
@@ -437,10 +455,12 @@ impl Writer {
                     self.house.inboxes[usize::from(core)].deliver(&mut answers(&questions, read));
                 }
                 Job::Look(look) => look(&Own(&*self.store)),
-                Job::Change(change) => {
+                Job::Change { change, told } => {
                     change(&mut *self.store);
-                    // Its error is logged; the next look is soon.
-                    let _ = self.look();
+                    if self.look().is_ok() {
+                        // Whoever asked may have gone; nothing hangs on it.
+                        let _ = told.send(());
+                    }
                 }
                 Job::Refresh { done } => {
                     let looked = self.look();

@@ -128,6 +128,12 @@ impl Now {
             Wall(self.wall.0.saturating_sub(self.at.0 - at.0))
         }
     }
+
+    /// When it was or will be `wall`, if the wall clock does not jump between then and now.
+    #[must_use]
+    pub const fn at_wall(self, wall: Wall) -> Timestamp {
+        Timestamp((self.at.0 + wall.0.saturating_sub(self.wall.0)).saturating_sub(self.wall.0.saturating_sub(wall.0)))
+    }
 }
 
 fn whole_millis(duration: Duration) -> u64 {
@@ -144,6 +150,16 @@ mod tests {
         assert_eq!(wall.to_string(), "2031-03-04T05:10:00Z");
         assert_eq!(wall.after(Duration::from_millis(250)).to_string(), "2031-03-04T05:10:00.25Z");
         assert_eq!(Wall::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn the_clocks_are_read_from_each_other() {
+        let now = Now { at: Timestamp(1_000), wall: Wall(5_000) };
+        for at in [0, 400, 1_000, 7_000].map(Timestamp) {
+            assert_eq!(now.at_wall(now.wall_at(at)), at);
+        }
+        assert_eq!(now.at_wall(Wall(0)), Timestamp(0));
+        assert_eq!(now.at_wall(Wall(u64::MAX)), Timestamp(u64::MAX - 4_000));
     }
 
     #[test]

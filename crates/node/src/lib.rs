@@ -200,22 +200,27 @@ impl Node {
         (self.slots.len(), self.slots.ids(inside).len())
     }
 
-    /// The devices of this core's partitions that an operator may see, by group and name, those after `after`.
+    /// The devices of this core's partitions that an operator may see, partition by partition, those after `after`.
     #[must_use]
     pub fn devices(&self, sight: &Sight, after: Option<&(GroupId, DeviceId)>, most: usize) -> Vec<DeviceSeen> {
-        let mut seen: Vec<DeviceSeen> = self.homes.values().flat_map(|home| home.devices(sight, after, most)).collect();
-        seen.sort_by(|one, other| (&one.group, &one.state.device).cmp(&(&other.group, &other.state.device)));
-        seen.truncate(most);
+        let begun = after.map(|(group, _)| Partition::of(group));
+        let mut seen = Vec::new();
+        for (id, home) in self.homes.range(begun.unwrap_or(Partition(0))..) {
+            let after = after.filter(|_| begun == Some(*id));
+            seen.extend(home.devices(sight, after, most - seen.len()));
+            if seen.len() == most {
+                break;
+            }
+        }
         seen
     }
 
     /// The sessions of this core that an operator may see, oldest first, those after the slot `after`.
     #[must_use]
     pub fn sessions_seen(&self, sight: &Sight, after: Option<u64>, most: usize) -> Vec<SessionSeen> {
+        let is_seen = |slot: &Slot| slot.group_seen().is_some_and(|group| sight.sees(group));
         let of = |id: u64| self.slots.get(id).and_then(|slot| slot.seen(self.here(id)));
-        let is_seen = |slot: &Slot| slot.principal.as_ref().is_some_and(|who| sight.sees(&who.group));
-        let ids = self.slots.ids(is_seen);
-        ids.into_iter().filter(|id| after.is_none_or(|after| *id > after)).filter_map(of).take(most).collect()
+        self.slots.first(after, most, is_seen).into_iter().filter_map(of).collect()
     }
 
     /// Whose session that is, if it is in.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use dialects::{Door, Session, Way};
 use model::{
-    Ask, AskId, DeviceId, Digest, Frame, Partition, Principal, Reason, Request, Route, SessionSeen, Submit, Timestamp,
-    Verdict, Wall,
+    Ask, AskId, DeviceId, Digest, Frame, GroupId, Partition, Principal, Reason, Request, Route, SessionSeen, Submit,
+    Timestamp, Verdict, Wall,
 };
 
 /// Frames held for one session before its socket is not read any more.
@@ -121,11 +121,18 @@ impl Slot {
         }
     }
 
-    /// As operators see it; none while it is not in, or any more.
-    pub(crate) fn seen(&self, route: Route) -> Option<SessionSeen> {
-        let who = self.principal.as_ref()?;
+    /// Whose group's it is, if operators see it: none while it is not in, or any more.
+    pub(crate) fn group_seen(&self) -> Option<&GroupId> {
         let is_in = matches!(self.admission, Admission::Inside(_)) && self.closing.is_none();
-        (is_in && self.door.way == Way::Socket).then(|| SessionSeen {
+        let is_seen = is_in && self.door.way == Way::Socket;
+        self.principal.as_ref().filter(|_| is_seen).map(|who| &who.group)
+    }
+
+    /// As operators see it.
+    pub(crate) fn seen(&self, route: Route) -> Option<SessionSeen> {
+        self.group_seen()?;
+        let who = self.principal.as_ref()?;
+        Some(SessionSeen {
             route,
             dialect: who.dialect,
             role: who.role,

@@ -37,6 +37,20 @@ impl Slots {
         self.0.len()
     }
 
+    /// The oldest after `after` for whom that is so, at most `most`, without putting all of them in order.
+    #[expect(clippy::disallowed_methods, reason = "the order is made right after")]
+    pub(crate) fn first(&self, after: Option<u64>, most: usize, wanted: impl Fn(&Slot) -> bool) -> Vec<u64> {
+        let is_after = |id: u64| after.is_none_or(|after| id > after);
+        let mut ids: Vec<u64> =
+            self.0.iter().filter(|(id, slot)| is_after(**id) && wanted(slot)).map(|(id, _)| *id).collect();
+        if ids.len() > most {
+            ids.select_nth_unstable(most);
+            ids.truncate(most);
+        }
+        ids.sort_unstable();
+        ids
+    }
+
     /// Everybody for whom that is so, the oldest first.
     #[expect(clippy::disallowed_methods, reason = "the order is made right after")]
     pub(crate) fn ids(&self, wanted: impl Fn(&Slot) -> bool) -> Vec<u64> {

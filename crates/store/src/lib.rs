@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use model::{
     Commit, CommitError, Credential, CredentialId, DeviceId, DeviceRow, Dialect, Due, EndpointId, EndpointWork,
-    EndpointsDone, GroupId, Loaded, Member, MemberId, Money, NetworkId, Opaque, OperationId, OperationRow, Partition,
-    RequestKey, Settled, Target, Timestamp, Try, Wall, Wanted,
+    EndpointsDone, GroupId, Loaded, Member, MemberId, Money, NetworkId, Opaque, OperationId, OperationRow, OutcomeKind,
+    Partition, RequestKey, Settled, Target, Timestamp, Try, Wall, Wanted,
 };
 
 pub use memory::Memory;
@@ -207,6 +207,8 @@ pub struct Filter {
     pub device: Option<DeviceId>,
     /// Asked for under this key.
     pub key: Option<RequestKey>,
+    /// That are so far.
+    pub progress: Option<Progress>,
     /// Accepted then or later.
     pub since: Option<Timestamp>,
     /// Accepted before then.
@@ -224,9 +226,27 @@ impl Filter {
             && self.group.as_deref().is_none_or(|group| row.group.name() == group)
             && self.device.as_ref().is_none_or(is_for)
             && self.key.as_ref().is_none_or(|key| row.key == *key)
+            && self.progress.is_none_or(|progress| Progress::of(row) == progress)
             && self.since.is_none_or(|since| row.accepted_at >= since)
             && self.until.is_none_or(|until| row.accepted_at < until)
             && (self.with_compensations || row.about.is_none())
+    }
+}
+
+/// How far an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It has no outcome yet.
+    Running,
+    /// It ended so.
+    Ended(OutcomeKind),
+}
+
+impl Progress {
+    /// That of a stored operation.
+    #[must_use]
+    pub fn of(row: &OperationRow) -> Self {
+        row.outcome.as_ref().map_or(Self::Running, |(outcome, _)| Self::Ended(outcome.kind()))
     }
 }
 

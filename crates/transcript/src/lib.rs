@@ -185,6 +185,8 @@
 //! ! fail commit                       the next commit fails; `! fail load`: the next load does
 //! ! hold commits                      commits wait until `! release commits`; a restart loses them
 //! ! revoke vendor                     the peer's credential ends now
+//! ! cancel till2-91                   an operator takes back the newest work under that key
+//! ! dismiss lane                      an operator ends its session
 //! ```
 //!
 //! # Public

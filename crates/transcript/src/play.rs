@@ -327,6 +327,16 @@ impl<'a> Stage<'a> {
                     return Err(format!("`{peer}` has no credential to end"));
                 }
             }
+            Happen::Cancel(key) => {
+                let stored = self.theatre.store().operations(None, usize::MAX).map_err(|error| format!("{error:?}"))?;
+                let newest = stored.iter().rfind(|row| row.key.as_str() == key && row.about.is_none());
+                let newest = newest.ok_or_else(|| format!("nothing was asked for under `{key}`"))?;
+                self.theatre.take_back(newest.id);
+            }
+            Happen::Dismiss(peer) => {
+                let socket = self.socket(peer)?;
+                self.theatre.dismiss(socket);
+            }
         }
         Ok(())
     }

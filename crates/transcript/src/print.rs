@@ -242,6 +242,8 @@ impl fmt::Display for Happen {
             Self::HoldCommits => f.write_str("hold commits"),
             Self::ReleaseCommits => f.write_str("release commits"),
             Self::Revoke(peer) => write!(f, "revoke {peer}"),
+            Self::Cancel(key) => write!(f, "cancel {}", word(key)),
+            Self::Dismiss(peer) => write!(f, "dismiss {peer}"),
         }
     }
 }

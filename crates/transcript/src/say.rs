@@ -199,10 +199,12 @@ pub(crate) fn happen(text: &str, peers: &[Peer]) -> Result<Act, String> {
         ["hold", "commits"] => Happen::HoldCommits,
         ["release", "commits"] => Happen::ReleaseCommits,
         ["revoke", peer] => Happen::Revoke(who(peer)?),
+        ["cancel", key] => Happen::Cancel(value(key)?),
+        ["dismiss", peer] => Happen::Dismiss(who(peer)?),
         _ => {
             return Err(format!(
                 "expected open, drop, fault, dropped, room, restart, drain, fail commit, fail load, hold commits, \
-                 release commits or revoke, got `{text}`"
+                 release commits, revoke, cancel or dismiss, got `{text}`"
             ));
         }
     }))

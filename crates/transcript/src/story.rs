@@ -261,6 +261,10 @@ pub enum Happen {
     ReleaseCommits,
     /// A peer's credential ends.
     Revoke(String),
+    /// An operator takes back the newest work under a key.
+    Cancel(String),
+    /// An operator ends a peer's session.
+    Dismiss(String),
 }
 
 impl Story {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use model::{CredentialId, Now, Posted, Reason, Request, Timestamp};
+use model::{CredentialId, Now, OperationId, Posted, Reason, Request, Timestamp};
 use store::{Store, StoreError};
 
 use crate::world::{Hearing, Life, Seen, Sent, Socket, World};
@@ -77,6 +77,12 @@ pub trait Theatre {
     /// # Errors
     /// When the store cannot.
     fn revoke(&mut self, id: &CredentialId) -> Result<bool, StoreError>;
+
+    /// An operator takes work back.
+    fn take_back(&mut self, operation: OperationId);
+
+    /// An operator ends the session of a socket.
+    fn dismiss(&mut self, socket: Socket);
 
     /// One more commit fails.
     fn fail_commit(&mut self);
@@ -178,6 +184,14 @@ impl Theatre for World {
 
     fn revoke(&mut self, id: &CredentialId) -> Result<bool, StoreError> {
         self.revoke(id)
+    }
+
+    fn take_back(&mut self, operation: OperationId) {
+        self.take_back(operation);
+    }
+
+    fn dismiss(&mut self, socket: Socket) {
+        self.dismiss(socket);
     }
 
     fn fail_commit(&mut self) {

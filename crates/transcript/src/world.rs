@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use dialects::Way;
 use model::{
-    Call, CallId, Commit, CommitError, CredentialId, Done, Event, Frame, GroupId, Now, Partition, Post, Posted, Reason,
-    Request, RequestKey, Route, Timestamp, Wall,
+    Call, CallId, Commit, CommitError, CredentialId, Done, Event, Frame, GroupId, Now, OperationId, Partition, Post,
+    Posted, Reason, Request, RequestKey, Route, Timestamp, Wall,
 };
 use node::{Directory, Ending, Input, Mail, Node, Note, Output, Unread, Wire};
 use store::{Horizon, Store, StoreError};
@@ -376,6 +376,20 @@ impl World {
             self.handle(core, Input::Directory(Arc::clone(&directory)));
         }
         Ok(was_good)
+    }
+
+    /// An operator takes work back.
+    pub fn take_back(&mut self, operation: OperationId) {
+        let core = usize::from(operation.partition().0) % self.nodes.len();
+        self.handle(core, Input::TakeBack { operation });
+    }
+
+    /// An operator ends a session.
+    pub fn dismiss(&mut self, socket: Socket) {
+        if self.life(socket) == Life::Open {
+            let route = self.connections[socket.0].route;
+            self.handle(usize::from(route.core), Input::Dismiss { route });
+        }
     }
 
     /// One more commit fails.

@@ -115,7 +115,7 @@ fn mistakes_are_told_all_at_once_with_their_lines() {
             "line 3: expected a value in JSON, got `}`",
             "line 4: expected a duration such as `+30s` or `+29s999ms`, got `30s`",
             "line 5: expected open, drop, fault, dropped, room, restart, drain, fail commit, fail load, hold commits, \
-             release commits or revoke, got `explode`",
+             release commits, revoke, cancel or dismiss, got `explode`",
             "line 6: no peer called `b` is given",
             "line 1: a story marked doc says `# from: document, section`",
         ]

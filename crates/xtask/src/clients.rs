@@ -90,7 +90,9 @@ fn schema(demo: &Demo) -> anyhow::Result<Command> {
         .args(["run", &format!("{base}/tillgate/v1/openapi.json")])
         .args(["--header", &format!("Authorization: Bearer {token}")])
         .args(["--checks", SCHEMA_CHECKS, "--exclude-path", "/tillgate/v1/events"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "50", "--seed", "1", "--no-color"]);
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "50", "--seed", "1", "--no-color"])
+        // It leaves a folder of its own where it runs.
+        .current_dir(demo.ready_file().parent().context("the ready file is in a folder")?);
     Ok(command)
 }
 

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use model::{CredentialId, Denied, Dialect, Digest, GroupId, Permissions, Secret, Sight};
+use model::{CredentialId, Denied, Dialect, Digest, GroupId, NetworkId, Permissions, Secret, Sight};
 
 use super::Desk;
 use super::problem::Problem;
@@ -74,6 +74,7 @@ pub(super) struct Operator {
     pub(super) credential: CredentialId,
     pub(super) name: Box<str>,
     pub(super) sight: Sight,
+    pub(super) network: NetworkId,
     permissions: Permissions,
 }
 
@@ -84,7 +85,7 @@ impl Operator {
             return Ok(());
         }
         let told = format!("this key lacks the permission {}", scope.name());
-        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", told))
+        Err(Problem::forbidden(told))
     }
 
     /// What is seen of what was asked for; none when nothing of it may be seen.
@@ -130,6 +131,7 @@ impl FromRequestParts<Desk> for Operator {
                     credential: principal.credential.clone(),
                     name: principal.name.clone(),
                     sight: Sight::of(&principal.group),
+                    network: principal.network.clone(),
                     permissions: principal.permissions.clone(),
                 });
             }
@@ -144,7 +146,7 @@ impl FromRequestParts<Desk> for Operator {
         throttle.failed(now.at, caller.address, &who);
         tracing::warn!(peer = %caller.address, denied = denied.label(), "operator's key refused");
         Err(match denied {
-            Denied::WrongRole => Problem::new(StatusCode::FORBIDDEN, "forbidden", "this key is no operator's"),
+            Denied::WrongRole => Problem::forbidden("this key is no operator's"),
             Denied::Unknown
             | Denied::Expired
             | Denied::Revoked

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
@@ -25,8 +25,6 @@ use super::problem::Problem;
 use super::ring::Read;
 use super::{Desk, EVENT_STREAM, Place, bad_query};
 
-/// Listeners at once, in the whole process.
-const LISTENERS_MOST: usize = 64;
 /// How often something is said when nothing happens.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// Events said in one piece.
@@ -134,7 +132,7 @@ pub(super) async fn events(
     operator.may(Scope::ReadEvents)?;
     let Query(wanted) = wanted.map_err(bad_query)?;
     let sight = operator.narrowed(wanted.dialect.as_deref(), wanted.group.as_deref())?;
-    let nothing = || Problem::new(StatusCode::FORBIDDEN, "forbidden", "this key is for another group");
+    let nothing = || Problem::forbidden("this key is for another group");
     let sight = sight.ok_or_else(nothing)?;
     let office = &desk.house.office;
     let bell = office.ring.listen();
@@ -151,11 +149,11 @@ pub(super) async fn events(
     }
     // Where it stands is said at once, so that whoever is cut before the first event can come back.
     let _ = write!(first, "id: {:x}-{}\n\n", office.start, next - 1);
-    let place = Place::take(&desk.house, |office| &office.listeners, LISTENERS_MOST);
+    let place = Place::take(&desk.house.metrics.streams_open, desk.house.settings.operator_streams_most);
     let place = place.ok_or_else(|| Problem::later("too many listeners at once"))?;
     let said_at = desk.house.clock.now().at;
-    let listener =
-        Listener { desk, sight, credential: operator.credential, bell, next, said_at, is_over: false, _place: place };
+    let credential = operator.credential;
+    let listener = Listener { desk, sight, credential, bell, next, said_at, ended: None, _place: place };
     let body = Body::new(Stream { first: Some(first.into()), reading: Some(Box::pin(listener.hear())) });
     let kind = [(header::CONTENT_TYPE, EVENT_STREAM), (header::CACHE_CONTROL, "no-store")];
     Ok((kind, body).into_response())
@@ -175,14 +173,21 @@ struct Listener {
     /// The number of the event it has not seen yet.
     next: u64,
     said_at: Timestamp,
-    is_over: bool,
+    /// Why it is let go, once it was told.
+    ended: Option<&'static str>,
     _place: Place,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.desk.house.metrics.stream_ended(self.ended.unwrap_or("gone"));
+    }
 }
 
 impl Listener {
     /// The next thing to say; none after the last.
     async fn hear(mut self) -> Option<(Bytes, Self)> {
-        if self.is_over {
+        if self.ended.is_some() {
             return None;
         }
         let house = Arc::clone(&self.desk.house);
@@ -201,7 +206,7 @@ impl Listener {
             let mut text = String::new();
             if let Some(reason) = ends {
                 tracing::info!(key = %self.credential, reason, "an operator's listener is let go");
-                self.is_over = true;
+                self.ended = Some(reason);
                 let _ = write!(text, "event: end\ndata: {{\"reason\":\"{reason}\"}}\n\n");
                 return Some((text.into(), self));
             }

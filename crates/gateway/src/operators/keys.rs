@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use model::{Credential, CredentialId, Dialect, GroupId, Permissions, Role, Secret, Wall};
+use model::{Credential, CredentialId, Dialect, GroupId, NetworkId, Permissions, Role, Secret, Wall};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,6 +23,8 @@ pub struct NewKey {
     pub dialect: Dialect,
     /// What it lets its holder be.
     pub role: Role,
+    /// What its group shares with others: that of the operator.
+    pub network: NetworkId,
     /// The holder's group, as its dialect knows it.
     pub group: String,
     /// The device it is for.
@@ -169,7 +171,7 @@ pub(super) async fn list(
     let limit = page::limit(wanted.limit)?;
     let sight = operator.narrowed(wanted.dialect.as_deref(), wanted.group.as_deref())?;
     let Some(sight) = sight else { return Ok(Json(Keys { keys: Vec::new(), next: None })) };
-    let all = desk.change(|store| store.credentials()).await?;
+    let all = desk.read(|ledger| ledger.credentials()).await?;
     let mut seen = all.iter().filter(|credential| sight.sees(&credential.group)).peekable();
     if let Some(cursor) = &wanted.cursor {
         seen.find(|credential| credential.id.as_str() == cursor).ok_or_else(page::bad_cursor)?;
@@ -186,13 +188,13 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Create {
     /// Which protocol accepts it.
-    #[schema(example = "modulus")]
+    #[schema(example = "modulus", pattern = "^(modulus|boop)$")]
     dialect: String,
     /// `requester` or `performer`; operators' keys are made on the command line.
-    #[schema(example = "performer")]
+    #[schema(example = "performer", pattern = "^(requester|performer)$")]
     role: String,
     /// The holder's group; for boop the vendor's id.
-    #[schema(example = "store-1")]
+    #[schema(example = "store-1", min_length = 1, max_length = 100)]
     group: String,
     /// The device it is for; boop performers need one.
     device: Option<String>,
@@ -227,10 +229,10 @@ pub(super) async fn create(
     let Json(create) =
         create.map_err(|rejection| Problem::new(rejection.status(), "bad_request", rejection.body_text()))?;
     let now = desk.house.clock.now().wall;
-    let new = wish(&create, now)?;
+    let new = wish(create, &operator, now)?;
     let group = GroupId::of(new.dialect, &new.group).map_err(|error| Problem::bad(format!("group: {error}")))?;
     if !operator.sight.sees(&group) {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this key is for another group"));
+        return Err(Problem::forbidden("this key is for another group"));
     }
     let mint = desk.house.office.mint.clone().ok_or_else(|| Problem::later("keys cannot be made here"))?;
     let Minted { credential, secrets } = mint(&new, now).map_err(|error| match error {
@@ -244,7 +246,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(Created { key: shown(now, &credential), secrets })))
 }
 
-fn wish(create: &Create, now: Wall) -> Result<NewKey, Problem> {
+fn wish(create: Create, operator: &Operator, now: Wall) -> Result<NewKey, Problem> {
     let dialect = create.dialect.parse().map_err(|error: model::UnknownDialect| Problem::bad(error.to_string()))?;
     let role = match create.role.parse() {
         Ok(Role::Admin) => return Err(Problem::bad("role: operators' keys are made on the command line")),
@@ -259,10 +261,11 @@ fn wish(create: &Create, now: Wall) -> Result<NewKey, Problem> {
     Ok(NewKey {
         dialect,
         role,
-        group: create.group.clone(),
-        device: create.device.clone(),
-        name: create.name.clone(),
-        permissions: create.permissions.clone().unwrap_or_default(),
+        network: operator.network.clone(),
+        group: create.group,
+        device: create.device,
+        name: create.name,
+        permissions: create.permissions.unwrap_or_default(),
         expires_at,
     })
 }
@@ -283,21 +286,17 @@ pub(super) async fn revoke(
     let Path(id) = id.map_err(bad_path)?;
     let id = CredentialId::parse(&id).map_err(|_| Problem::none("key"))?;
     let now = desk.house.clock.now().wall;
-    let sight = operator.sight.clone();
-    let revoked = desk
-        .change(move |store| {
-            let find = |store: &dyn store::Store| -> Result<Option<Credential>, store::StoreError> {
-                let all = store.credentials()?;
-                Ok(all.into_iter().find(|credential| credential.id == id && sight.sees(&credential.group)))
-            };
-            if find(store)?.is_none() {
-                return Ok(None);
-            }
-            store.end_credential(&id, now, now)?;
-            find(store)
-        })
-        .await?;
-    let revoked = revoked.ok_or_else(|| Problem::none("key"))?;
+    find(&desk, &operator, &id).await?;
+    let ended = id.clone();
+    desk.change(move |store| store.end_credential(&ended, now, now)).await?;
+    let revoked = find(&desk, &operator, &id).await?;
     tracing::info!(key = %revoked.id, by = %operator.credential, name = operator.name, "key revoked by an operator");
     Ok(Json(shown(now, &revoked)))
+}
+
+/// A key, if it may be seen.
+async fn find(desk: &Desk, operator: &Operator, id: &CredentialId) -> Result<Credential, Problem> {
+    let all = desk.read(|ledger| ledger.credentials()).await?;
+    let seen = |credential: &Credential| credential.id == *id && operator.sight.sees(&credential.group);
+    all.into_iter().find(seen).ok_or_else(|| Problem::none("key"))
 }

@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use model::{DeviceId, DeviceSeen, Presence, Reason, Route, SessionSeen, Sight};
-use node::Input;
+use model::{DeviceId, DeviceSeen, GroupId, Partition, Presence, Reason, Route, SessionSeen, Sight};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -59,7 +58,7 @@ enum DevicePresence {
     Offline,
 }
 
-/// Devices, by group and name.
+/// Devices, group by group.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Devices {
     devices: Vec<Device>,
@@ -69,7 +68,7 @@ pub(crate) struct Devices {
 
 fn device(seen: &DeviceSeen) -> Device {
     let state = &seen.state;
-    let partition = model::Partition::of(&seen.group);
+    let partition = Partition::of(&seen.group);
     Device {
         dialect: seen.group.dialect().map(|dialect| dialect.to_string()).unwrap_or_default(),
         group: seen.group.name().to_owned(),
@@ -85,7 +84,7 @@ fn device(seen: &DeviceSeen) -> Device {
     }
 }
 
-/// List devices and whether they are there, by group and name.
+/// List devices and whether they are there, group by group.
 #[utoipa::path(get, path = "/tillgate/v1/devices", tag = "live", params(Wanted),
     responses((status = 200, body = Devices), super::Refusals))]
 pub(super) async fn devices(
@@ -108,15 +107,16 @@ pub(super) async fn devices(
         let (sight, after) = (sight.clone(), after.clone());
         seen.extend(desk.look(core, move |machine| machine.devices(&sight, after.as_ref(), limit + 1)).await?);
     }
-    seen.sort_by(|one, other| (&one.group, &one.state.device).cmp(&(&other.group, &other.state.device)));
+    // As each core gives them.
+    seen.sort_by_cached_key(|seen| (Partition::of(&seen.group), seen.group.clone(), seen.state.device.clone()));
     let more = page::cut(&mut seen, limit);
     let next = seen.last().filter(|_| more).map(|last| format!("{}\t{}", last.group, last.state.device));
     Ok(Json(Devices { devices: seen.iter().map(device).collect(), next }))
 }
 
-fn cursor_of_device(cursor: &str) -> Option<(model::GroupId, DeviceId)> {
+fn cursor_of_device(cursor: &str) -> Option<(GroupId, DeviceId)> {
     let (group, device) = cursor.split_once('\t')?;
-    Some((model::GroupId::parse(group).ok()?, DeviceId::parse(device).ok()?))
+    Some((GroupId::parse(group).ok()?, DeviceId::parse(device).ok()?))
 }
 
 /// A live connection that was let in.
@@ -248,6 +248,6 @@ pub(super) async fn close(
         name = operator.name,
         "session closed by an operator"
     );
-    desk.tell(core, Input::Dismiss { route });
+    desk.house.dismiss(route);
     Ok(Json(Closed { session: session(start, &seen), reason: Reason::Dismissed.label().to_owned() }))
 }

@@ -14,7 +14,7 @@ mod problem;
 mod ring;
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use hyper::body::Incoming;
 use model::Now;
-use node::{Directory, Input, Throttle};
+use node::{Directory, Throttle};
+use prometheus_client::metrics::gauge::Gauge;
 use store::{Store, StoreError};
 use tokio::sync::oneshot;
 use tower_service::Service;
@@ -37,26 +38,30 @@ use crate::core::Core;
 use crate::inbox::Letter;
 use crate::machine::Machine;
 use crate::running::House;
+use crate::settings::Settings;
 use crate::storage::{Job, Ledger, StoreDesk};
 
 pub(crate) use access::Caller;
 pub use access::Scope;
 pub use keys::{Mint, MintError, Minted, NewKey};
 use problem::Problem;
-use ring::{EVENTS_KEPT, Ring};
+use ring::Ring;
 
-/// Requests that are answered at once, in the whole process.
-const REQUESTS_MOST: usize = 256;
 /// The longest body.
 const BODY_MOST: usize = 16 * 1024;
 /// How long a core or the store may take for its part.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
-/// How long a request may take beyond what any may, and how long a listener may not read.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// How long an operator that hears events may not read.
+pub(crate) const UNREAD_MOST: Duration = Duration::from_secs(90);
 /// The type of an answer that goes on.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 const ROOT: &str = "/tillgate/v1";
+
+/// How long an answer may take beyond what any may: it waits, and then asks a core or the store, a few times.
+pub(crate) fn patience(settings: &Settings) -> Duration {
+    settings.operator_wait_most + 4 * ANSWERED_WITHIN
+}
 
 /// Whether a path is one of the operators'.
 pub(crate) fn is_theirs(path: &str) -> bool {
@@ -71,20 +76,16 @@ pub(crate) struct Office {
     pub(crate) mint: Option<Mint>,
     directory: Mutex<Arc<Directory>>,
     throttle: Mutex<Throttle>,
-    requests: AtomicUsize,
-    listeners: AtomicUsize,
 }
 
 impl Office {
-    pub(crate) fn new(now: Now) -> Self {
+    pub(crate) fn new(now: Now, settings: &Settings) -> Self {
         Self {
             start: now.wall.millis(),
-            ring: Ring::new(EVENTS_KEPT),
+            ring: Ring::new(settings.operator_events_kept),
             mint: None,
             directory: Mutex::default(),
             throttle: Mutex::default(),
-            requests: AtomicUsize::new(0),
-            listeners: AtomicUsize::new(0),
         }
     }
 
@@ -99,20 +100,20 @@ impl Office {
     }
 }
 
-/// One of a bounded number of places. Dropped, it is free again.
-struct Place(Arc<House>, fn(&Office) -> &AtomicUsize);
+/// One of a bounded number of places in the whole process. Dropped, it is free again.
+struct Place(Gauge);
 
 impl Place {
-    fn take(house: &Arc<House>, count: fn(&Office) -> &AtomicUsize, most: usize) -> Option<Self> {
-        let more = |taken: usize| (taken < most).then_some(taken + 1);
-        count(&house.office).fetch_update(SeqCst, SeqCst, more).ok()?;
-        Some(Self(Arc::clone(house), count))
+    fn take(taken: &Gauge, most: usize) -> Option<Self> {
+        let is_free = |taken: i64| usize::try_from(taken).is_ok_and(|taken| taken < most);
+        taken.inner().fetch_update(Relaxed, Relaxed, |taken| is_free(taken).then_some(taken + 1)).ok()?;
+        Some(Self(taken.clone()))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        (self.1)(&self.0.office).fetch_sub(1, SeqCst);
+        self.0.dec();
     }
 }
 
@@ -130,21 +131,32 @@ impl Desk {
         read: impl FnOnce(&dyn Ledger) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
         let (answer, answered) = oneshot::channel();
-        // Whoever asked may have gone; nothing hangs on it.
-        let look = Box::new(move |ledger: &dyn Ledger| drop(answer.send(read(ledger))));
+        let look = Box::new(move |ledger: &dyn Ledger| {
+            // For somebody who has gone nothing is read, however many come and go.
+            if !answer.is_closed() {
+                let _ = answer.send(read(ledger));
+            }
+        });
         self.store.look(look).map_err(|cause| Problem::later(cause.as_ref()))?;
         self.heard(answered).await?.map_err(store_failed)
     }
 
-    /// Looks at credentials or changes them.
+    /// Changes credentials. Once it is answered, every core goes by it.
     async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let (answer, answered) = oneshot::channel();
+        let ((answer, answered), (told, all_told)) = (oneshot::channel(), oneshot::channel());
         let change = Box::new(move |store: &mut dyn Store| drop(answer.send(change(store))));
-        self.store.send(Job::Change(change)).map_err(|cause| Problem::later(cause.as_ref()))?;
-        self.heard(answered).await?.map_err(store_failed)
+        self.store.send(Job::Change { change, told }).map_err(|cause| Problem::later(cause.as_ref()))?;
+        let changed = self.heard(answered).await?.map_err(store_failed)?;
+        // Without that the change is stored, and the cores learn of it within a second.
+        let _ = all_told.await;
+        for core in 0..self.house.inboxes.len() {
+            // Letters are read in their order: whoever answers this has read that.
+            self.look(core, |_| ()).await?;
+        }
+        Ok(changed)
     }
 
     /// Looks at a core's machine.
@@ -157,11 +169,6 @@ impl Desk {
         let look = Box::new(move |machine: &dyn Machine| drop(answer.send(look(machine))));
         self.house.inboxes[core].deliver_one(Letter::Look(look));
         self.heard(answered).await
-    }
-
-    /// Tells a core's machine.
-    fn tell(&self, core: usize, input: Input<'static>) {
-        self.house.inboxes[core].deliver_one(Letter::Tell(input));
     }
 
     async fn heard<T>(&self, answered: oneshot::Receiver<T>) -> Result<T, Problem> {
@@ -240,14 +247,19 @@ async fn not_so(_: access::Operator) -> Problem {
 
 /// Answers a request.
 pub(crate) async fn answer(core: &Core, caller: Caller, request: Request<Incoming>) -> Response<Body> {
-    let Some(_place) = Place::take(&core.house, |office| &office.requests, REQUESTS_MOST) else {
-        return Problem::later("too many requests at once").into_response();
+    let metrics = core.metrics();
+    let response = match Place::take(&metrics.operators_open, core.settings().operator_requests_most) {
+        None => Problem::later("too many requests at once").into_response(),
+        Some(_place) => {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(caller);
+            let answered: Result<_, Infallible> = core.operators().call(request).await;
+            match answered {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
     };
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(caller);
-    let answered: Result<_, Infallible> = core.operators().call(request).await;
-    match answered {
-        Ok(response) => response,
-        Err(never) => match never {},
-    }
+    metrics.operator_answered(response.status().as_u16());
+    response
 }

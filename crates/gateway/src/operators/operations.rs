@@ -11,23 +11,16 @@ use model::{
     DeviceId, Dialect, FailCause, GroupId, Now, OperationId, OperationRow, Outcome, OutcomeKind, RequestKey, Sight,
     Target, Timestamp, Wall,
 };
-use node::Input;
 use serde::{Deserialize, Serialize};
-use store::Filter;
+use store::{Filter, Progress};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::{Operator, Scope};
 use super::problem::Problem;
 use super::{Desk, bad_path, bad_query, page};
 
-/// The longest a request waits for an outcome.
-pub(super) const WAIT_MOST: Duration = Duration::from_secs(60);
 /// How long a cancel waits for the outcome it brings about.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
-/// Rows read at once.
-const ROWS: usize = 500;
-/// Rows looked through for one page of a filter the store does not know.
-const LOOKED_THROUGH: usize = 5_000;
 
 /// A piece of work. What was asked and what was answered is between its requester and the device, and not shown.
 #[derive(Debug, Serialize, ToSchema)]
@@ -91,17 +84,26 @@ enum OperationState {
 }
 
 impl OperationState {
-    const fn of(row: &OperationRow) -> Self {
-        match &row.outcome {
-            None => Self::Running,
-            Some((outcome, _)) => match outcome.kind() {
-                OutcomeKind::Completed => Self::Completed,
-                OutcomeKind::Declined => Self::Declined,
-                OutcomeKind::Failed => Self::Failed,
-                OutcomeKind::Expired => Self::Expired,
-                OutcomeKind::Cancelled => Self::Cancelled,
-            },
+    fn of(row: &OperationRow) -> Self {
+        match Progress::of(row) {
+            Progress::Running => Self::Running,
+            Progress::Ended(OutcomeKind::Completed) => Self::Completed,
+            Progress::Ended(OutcomeKind::Declined) => Self::Declined,
+            Progress::Ended(OutcomeKind::Failed) => Self::Failed,
+            Progress::Ended(OutcomeKind::Expired) => Self::Expired,
+            Progress::Ended(OutcomeKind::Cancelled) => Self::Cancelled,
         }
+    }
+
+    const fn progress(self) -> Progress {
+        Progress::Ended(match self {
+            Self::Running => return Progress::Running,
+            Self::Completed => OutcomeKind::Completed,
+            Self::Declined => OutcomeKind::Declined,
+            Self::Failed => OutcomeKind::Failed,
+            Self::Expired => OutcomeKind::Expired,
+            Self::Cancelled => OutcomeKind::Cancelled,
+        })
     }
 }
 
@@ -176,8 +178,7 @@ pub(super) struct Wanted {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Operations {
     operations: Vec<Operation>,
-    /// The cursor of the next page; none when this is the last. With `state` a page may hold fewer than asked for, and
-    /// still not be the last.
+    /// The cursor of the next page; none when this is the last.
     next: Option<String>,
 }
 
@@ -192,57 +193,37 @@ pub(super) async fn list(
     operator.may(Scope::ReadOperations)?;
     let Query(wanted) = wanted.map_err(bad_query)?;
     let limit = page::limit(wanted.limit)?;
-    let mut after = match &wanted.cursor {
+    let after = match &wanted.cursor {
         Some(cursor) => Some(parse_id(cursor).ok_or_else(page::bad_cursor)?),
         None => None,
     };
+    let now = desk.house.clock.now();
     let time = |name: &str, text: &Option<String>| match text {
         None => Ok(None),
         Some(text) => Wall::parse(text)
-            .map(|wall| Some(Timestamp::from_millis(wall.millis())))
+            .map(|wall| Some(now.at_wall(wall)))
             .ok_or_else(|| Problem::bad(format!("{name}: expected a time such as 2031-03-04T05:10:00Z"))),
     };
     let parsed = |name: &str, error: model::BadId| Problem::bad(format!("{name}: {error}"));
     let mut filter = Filter {
+        dialect: None,
+        group: None,
         device: wanted.device.as_deref().map(DeviceId::parse).transpose().map_err(|error| parsed("device", error))?,
         key: wanted.key.as_deref().map(RequestKey::parse).transpose().map_err(|error| parsed("key", error))?,
+        progress: wanted.state.map(OperationState::progress),
         since: time("since", &wanted.since)?,
         until: time("until", &wanted.until)?,
         with_compensations: wanted.with_compensations.unwrap_or(false),
-        ..Filter::default()
     };
-    let mut found = Vec::new();
-    let sight = operator.narrowed(wanted.dialect.as_deref(), wanted.group.as_deref())?;
-    let Some(sight) = sight else { return Ok(Json(Operations { operations: Vec::new(), next: None })) };
-    match &sight {
-        Sight::Every => {}
-        Sight::Dialect(dialect) => filter.dialect = Some(*dialect),
-        Sight::Group(group) => (filter.dialect, filter.group) = (group.dialect(), Some(group.name().into())),
+    match operator.narrowed(wanted.dialect.as_deref(), wanted.group.as_deref())? {
+        None => return Ok(Json(Operations { operations: Vec::new(), next: None })),
+        Some(Sight::Every) => {}
+        Some(Sight::Dialect(dialect)) => filter.dialect = Some(dialect),
+        Some(Sight::Group(group)) => (filter.dialect, filter.group) = (group.dialect(), Some(group.name().into())),
     }
-    let mut looked = 0;
-    let more = loop {
-        let filter = filter.clone();
-        let rows = desk.read(move |ledger| ledger.page(after, ROWS, &filter)).await?;
-        let last = rows.len() < ROWS;
-        looked += rows.len();
-        let fits = |row: &OperationRow| wanted.state.is_none_or(|state| OperationState::of(row) == state);
-        let mut more = !last;
-        for row in rows {
-            if found.len() == limit {
-                more = true;
-                break;
-            }
-            after = Some(row.id);
-            if sight.sees(&row.group) && fits(&row) {
-                found.push(row);
-            }
-        }
-        if last || found.len() == limit || looked >= LOOKED_THROUGH {
-            break more;
-        }
-    };
-    let now = desk.house.clock.now();
-    let next = after.filter(|_| more).map(|after| after.to_string());
+    let mut found = desk.read(move |ledger| ledger.page(after, limit + 1, &filter)).await?;
+    let more = page::cut(&mut found, limit);
+    let next = found.last().filter(|_| more).map(|last| last.id.to_string());
     Ok(Json(Operations { operations: found.iter().map(|row| shown(now, row)).collect(), next }))
 }
 
@@ -251,17 +232,17 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wait {
-    /// Answer when it has its outcome, or after so long with what there is: at most `60s`.
+    /// Answer when it has its outcome, or after so long with what there is: at most `operator_wait_most`, which is `60s`.
     #[param(example = "30s", pattern = r"^([0-9]|[1-5][0-9]|60)s$")]
     wait: Option<String>,
 }
 
 impl Wait {
-    fn span(&self) -> Result<Duration, Problem> {
+    fn span(&self, desk: &Desk) -> Result<Duration, Problem> {
         let Some(text) = &self.wait else { return Ok(Duration::ZERO) };
-        parse_duration(text)
-            .filter(|span| *span <= WAIT_MOST)
-            .ok_or_else(|| Problem::bad("wait: expected a duration such as 30s, at most 60s"))
+        let most = desk.house.settings.operator_wait_most;
+        let span = parse_duration(text).filter(|span| *span <= most);
+        span.ok_or_else(|| Problem::bad(format!("wait: expected a duration such as 30s, at most {most:?}")))
     }
 }
 
@@ -331,7 +312,7 @@ pub(super) async fn get(
 ) -> Result<Json<Operation>, Problem> {
     operator.may(Scope::ReadOperations)?;
     let Path(id) = id.map_err(bad_path)?;
-    let wait = wait.map_err(bad_query)?.0.span()?;
+    let wait = wait.map_err(bad_query)?.0.span(&desk)?;
     let name = Name::Id(parse_id(&id).ok_or_else(|| Problem::none("operation"))?);
     let row = find_ended(&desk, &operator, &name, wait).await?;
     Ok(Json(shown(desk.house.clock.now(), &row)))
@@ -351,7 +332,7 @@ pub(super) async fn get_by_key(
 ) -> Result<Json<Operation>, Problem> {
     operator.may(Scope::ReadOperations)?;
     let Path((dialect, group, key)) = path.map_err(bad_path)?;
-    let wait = wait.map_err(bad_query)?.0.span()?;
+    let wait = wait.map_err(bad_query)?.0.span(&desk)?;
     let none = || Problem::none("operation");
     let dialect: Dialect = dialect.parse().map_err(|_| none())?;
     let group = GroupId::of(dialect, &group).map_err(|_| none())?;
@@ -371,7 +352,8 @@ pub(super) async fn get_by_key(
     responses((status = 200, body = Operation, description = "It is cancelled"),
         (status = 202, body = Operation, description = "An answer is being decided upon: it ends with that or is cancelled"),
         (status = 404, body = Problem, description = "No such operation"),
-        (status = 409, body = Problem, description = "It has ended otherwise"), super::Refusals))]
+        (status = 409, body = Problem, description = "It has ended otherwise, or makes good for other work"),
+        super::Refusals))]
 pub(super) async fn cancel(
     operator: Operator,
     State(desk): State<Desk>,
@@ -381,9 +363,13 @@ pub(super) async fn cancel(
     let Path(id) = id.map_err(bad_path)?;
     let id = parse_id(&id).ok_or_else(|| Problem::none("operation"))?;
     let row = find(&desk, &operator, &Name::Id(id)).await?;
+    if row.about.is_some() {
+        let told = "it makes good for other work, and that is not stopped";
+        return Err(Problem::new(StatusCode::CONFLICT, "not_cancellable", told));
+    }
     if row.outcome.is_none() {
         tracing::info!(operation = %id, by = %operator.credential, name = operator.name, "operation cancelled by an operator");
-        desk.tell(usize::from(id.partition().0) % desk.house.inboxes.len(), Input::TakeBack { operation: id });
+        desk.house.take_back(id);
     }
     let row = find_ended(&desk, &operator, &Name::Id(id), CANCELLED_WITHIN).await?;
     let shown = Json(shown(desk.house.clock.now(), &row));

@@ -6,9 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::{Event, Happening, OperationId, Sight};
 use tokio::sync::watch;
 
-/// Events that are kept.
-pub(crate) const EVENTS_KEPT: usize = 10_000;
-
 /// Where everything that happens is kept for a while.
 #[derive(Debug)]
 pub(crate) struct Ring {

@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod fickle;
 mod forgotten;
+mod listening;
 mod loud;
 mod receivers;
 mod shell;
@@ -53,7 +54,9 @@ fn cannot_happen(happen: &Happen) -> bool {
         | Happen::FailLoad
         | Happen::HoldCommits
         | Happen::ReleaseCommits
-        | Happen::Revoke(_) => false,
+        | Happen::Revoke(_)
+        | Happen::Cancel(_)
+        | Happen::Dismiss(_) => false,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::{Clock, Indoors, Plan, Settings};
-use model::{CredentialId, Now, Reason, Request, Timestamp};
+use model::{CredentialId, Now, OperationId, Reason, Request, Timestamp};
 use store::{Store, StoreError};
 use tokio::io::DuplexStream;
 use tokio::runtime::{Builder, Runtime};
@@ -88,6 +88,8 @@ pub(crate) struct Shell {
     indoors: Option<Indoors>,
     runtime: Runtime,
     clients: Vec<Peer>,
+    /// Where each of them comes from.
+    addresses: Vec<IpAddr>,
     receivers: Receivers,
     /// Calls of ours by their numbers; none once they are answered.
     calls: Vec<Option<oneshot::Sender<u16>>>,
@@ -108,6 +110,7 @@ impl Shell {
             indoors: None,
             runtime: Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime starts"),
             clients: Vec::new(),
+            addresses: Vec::new(),
             receivers: Receivers::new(manner.pipe),
             calls: Vec::new(),
             starts: 0,
@@ -197,6 +200,7 @@ impl Shell {
 
     /// A pipe to a core.
     fn connect(&mut self, core: u8, peer: IpAddr) -> DuplexStream {
+        self.addresses.push(peer);
         let (near, far) = tokio::io::duplex(self.manner.pipe);
         let core = usize::from(core % self.manner.cores);
         self.indoors().connect(core, far, peer);
@@ -316,6 +320,21 @@ impl Theatre for Shell {
             }
         });
         ended
+    }
+
+    fn take_back(&mut self, operation: OperationId) {
+        self.between(|shell| shell.indoors().take_back(operation));
+    }
+
+    fn dismiss(&mut self, socket: Socket) {
+        self.between(|shell| {
+            let address = shell.addresses[socket.0];
+            let route = shell.record.borrow().newest_of(address);
+            match route {
+                Some(route) => shell.indoors().dismiss(route),
+                None => shell.broken.push(format!("no session of {address} is open")),
+            }
+        });
     }
 
     fn fail_commit(&mut self) {

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use gateway::Machine;
@@ -16,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) broken: Vec<String>,
     /// Connections the nodes know: whether frames may still come.
     routes: BTreeMap<Route, Hears>,
+    /// The newest socket from each address.
+    newest: BTreeMap<IpAddr, Route>,
     /// Those of them that are not to be read.
     paused: BTreeSet<Route>,
 }
@@ -39,12 +42,20 @@ impl Record {
         self.routes.len()
     }
 
+    /// The newest socket from an address.
+    pub(crate) fn newest_of(&self, address: IpAddr) -> Option<Route> {
+        self.newest.get(&address).copied()
+    }
+
     /// Whether a connection is not to be read now.
     pub(crate) fn pauses_now(&self) -> bool {
         !self.paused.is_empty()
     }
 
     fn takes(&mut self, input: &Input<'_>) {
+        if let Input::Open { route, request } = input {
+            self.newest.insert(request.peer, *route);
+        }
         let wrong = match input {
             Input::Open { route, .. } | Input::Request { route, .. } => {
                 match self.routes.insert(*route, Hears::Nothing) {

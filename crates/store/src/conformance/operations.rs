@@ -8,7 +8,7 @@ use model::{
 use super::Place;
 use super::given::*;
 use crate::sqlite::WRITES_PER_TRANSACTION;
-use crate::{Filter, Horizon, Inspect, LATE_ANSWERS_PER_OPERATION};
+use crate::{Filter, Horizon, Inspect, LATE_ANSWERS_PER_OPERATION, Progress};
 
 pub(crate) fn what_is_accepted_is_there_as_it_was(place: &impl Place) {
     let mut store = place.open();
@@ -127,6 +127,7 @@ pub(crate) fn a_ledger_shows_what_a_filter_lets_pass(place: &impl Place) {
     let modulus = OperationRow { dialect: Dialect::Modulus, ..work(1, 4) };
     let rows = [work(1, 1), aimed, named, modulus, good_for(1, 5, 1)];
     write(&mut *store, 1, fence, rows.into_iter().map(|row| Write::Accepted(Box::new(row))).collect());
+    write(&mut *store, 1, fence, vec![ended(1, 4, completed("done"))]);
     write(&mut *store, 2, fence, vec![accepted(2, 6)]);
     let shown = |filter: Filter| -> Vec<u64> {
         let rows = store.ledger(None, 100, &filter).unwrap();
@@ -140,6 +141,10 @@ pub(crate) fn a_ledger_shows_what_a_filter_lets_pass(place: &impl Place) {
     assert_eq!(shown(Filter { key: Some(key("key-1")), ..all() }), [1]);
     assert_eq!(shown(Filter { key: Some(key("key-1")), with_compensations: true, ..all() }), [1, 5]);
     assert_eq!(shown(Filter { group: Some(shop(2).name().into()), ..all() }), [6]);
+    assert_eq!(shown(Filter { progress: Some(Progress::Running), ..all() }), [1, 2, 3, 6]);
+    assert_eq!(shown(Filter { progress: Some(Progress::Running), key: Some(key("key-2")), ..all() }), [2]);
+    assert_eq!(shown(Filter { progress: Some(Progress::Ended(OutcomeKind::Completed)), ..all() }), [4]);
+    assert!(shown(Filter { progress: Some(Progress::Ended(OutcomeKind::Expired)), ..all() }).is_empty());
     assert_eq!(shown(Filter { since: Some(at(3)), until: Some(at(6)), ..all() }), [3, 4]);
     assert!(
         shown(Filter { dialect: Some(Dialect::Boop), device: Some(device), until: Some(at(2)), ..all() }).is_empty()

@@ -218,6 +218,14 @@ impl Reader {
     ) -> Result<Vec<OperationRow>, StoreError> {
         Ok(operation::ledger(&self.db, after, most, filter)?)
     }
+
+    /// Every credential, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; [`StoreError::Corrupt`] when one cannot be read.
+    pub fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
+        credential::list(&self.db, &self.seal)
+    }
 }
 
 impl Store for Sqlite {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row, params};
 use super::column::{self, OutcomeColumns, get, named, named_if_any};
 use super::fault::Fault;
 use crate::refusal::Refusal;
-use crate::{Filter, LATE_ANSWERS_PER_OPERATION, LateAnswer};
+use crate::{Filter, LATE_ANSWERS_PER_OPERATION, LateAnswer, Progress};
 
 /// Writes an accepted operation; one that is there stays as it is.
 pub(super) fn accept(db: &Connection, row: &OperationRow) -> Result<(), Fault> {
@@ -155,7 +155,7 @@ pub(super) fn late_answers(db: &Connection, operation: OperationId) -> Result<Ve
 /// The columns of [`read`], in its order, and where they come from: the operation itself, the newest answer that came
 /// after its end, and the newest work that makes good for it.
 macro_rules! select {
-    ($which:literal) => {
+    ($($which:literal)+) => {
         concat!(
             "SELECT o.id, o.group_name, o.network, o.requester, o.requester_name, o.dialect, o.kind, o.request_key,
                 o.body, o.target, o.target_name, o.accepted_at, o.deliver_by, o.answer_by, o.request, o.memo,
@@ -166,7 +166,7 @@ macro_rules! select {
                 ON late.operation = o.id AND late.place = (SELECT max(place) FROM late_answers WHERE operation = o.id)
             LEFT JOIN operations AS good ON good.id = (SELECT max(id) FROM operations WHERE about = o.id)
             WHERE ",
-            $which
+            $($which, " "),+
         )
     };
 }
@@ -193,28 +193,43 @@ pub(super) fn list(db: &Connection, after: Option<OperationId>, limit: usize) ->
     read_all(db, SQL, params![after.map_or(-1, id), limit])
 }
 
-/// Those after one that a filter lets pass, oldest first: one walk along the ids, a page at a time.
-pub(super) fn ledger(
-    db: &Connection,
-    after: Option<OperationId>,
-    most: usize,
-    filter: &Filter,
-) -> Result<Vec<OperationRow>, Fault> {
-    const SQL: &str = select!(
-        "o.id > ?1
-            AND (?2 IS NULL OR o.dialect = ?2)
+/// Runs in [`ledger`].
+macro_rules! ledger {
+    ($walk:literal) => {
+        select!($walk
+            "AND (?2 IS NULL OR o.dialect = ?2)
             AND (?3 IS NULL OR substr(o.group_name, instr(o.group_name, '/') + 1) = ?3)
             AND (?4 IS NULL OR (o.target = 'device' AND o.target_name = ?4))
             AND (?5 IS NULL OR o.request_key = ?5)
             AND (?6 IS NULL OR o.accepted_at >= ?6)
             AND (?7 IS NULL OR o.accepted_at < ?7)
             AND (?8 OR o.about IS NULL)
-        ORDER BY o.id LIMIT ?9"
-    );
+            AND (NOT ?9 OR o.outcome IS ?10)
+        ORDER BY o.id LIMIT ?11")
+    };
+}
+
+/// One walk along the ids, a page at a time.
+pub(super) const LEDGER: &str = ledger!("o.id > ?1");
+/// What runs is little beside what has ended, and has a place of its own in an index.
+pub(super) const LEDGER_RUNNING: &str = ledger!("o.ended_at IS NULL AND +o.id > ?1");
+
+/// Those after one that a filter lets pass, oldest first.
+pub(super) fn ledger(
+    db: &Connection,
+    after: Option<OperationId>,
+    most: usize,
+    filter: &Filter,
+) -> Result<Vec<OperationRow>, Fault> {
+    let (sql, outcome) = match filter.progress {
+        None => (LEDGER, None),
+        Some(Progress::Ended(kind)) => (LEDGER, Some(kind.label())),
+        Some(Progress::Running) => (LEDGER_RUNNING, None),
+    };
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     read_all(
         db,
-        SQL,
+        sql,
         params![
             after.map_or(-1, id),
             filter.dialect.map(Dialect::name),
@@ -224,6 +239,8 @@ pub(super) fn ledger(
             filter.since.map(column::millis),
             filter.until.map(column::millis),
             filter.with_compensations,
+            filter.progress.is_some(),
+            outcome,
             most,
         ],
     )

@@ -422,6 +422,9 @@ fn the_gateways_questions_are_answered_from_indexes() {
         }
         assert!(!plan.contains("SCAN operations") && !plan.contains("SCAN late"), "{question}: {plan}");
     }
+    let (walk, running) = (plan(operation::LEDGER), plan(operation::LEDGER_RUNNING));
+    assert!(walk.starts_with("SEARCH o USING INTEGER PRIMARY KEY (rowid>?)\n"), "{walk}");
+    assert!(running.starts_with("SEARCH o USING INDEX operations_by_end (ended_at=?)\n"), "{running}");
     let load = plan(operation::LOAD);
     for part in ["(ended_at=?)", "(ended_at>?)"] {
         let part = format!("SEARCH operations USING COVERING INDEX operations_by_end {part}\n");

@@ -6,7 +6,7 @@ use gateway::{MintError, Minted, NewKey, Scope};
 use model::{Dialect, GroupId, Permissions, Role, Wall};
 use store::Store;
 
-use super::{Create, DEFAULT_NETWORK, Holder, Wish, mint, print};
+use super::{Create, Holder, Wish, mint, print};
 use crate::exit::Ended;
 use crate::place;
 
@@ -53,13 +53,14 @@ pub(crate) fn for_operators(new: &NewKey, now: Wall) -> Result<Minted, MintError
         group: Some(new.group.clone()),
         vendor_id: None,
         device: new.device.clone(),
-        network: DEFAULT_NETWORK.to_owned(),
+        network: new.network.to_string(),
         name: new.name.clone(),
         permissions: new.permissions.clone(),
         no_websocket: false,
         all_groups: false,
     };
-    let holder = holder(&wish, None).map_err(|error| MintError::Wrong(format!("{error:#}")))?;
+    // Our words name what is wanted as the command line does.
+    let holder = holder(&wish, None).map_err(|error| MintError::Wrong(format!("{error:#}").replace("--", "")))?;
     let made = mint(&holder, now, new.expires_at).map_err(|error| MintError::Failed(format!("{error:#}")))?;
     Ok(Minted { credential: made.credential, secrets: made.secrets })
 }

@@ -127,6 +127,7 @@ impl Ledger {
             group: self.group.as_deref().map(Into::into),
             device: self.device.clone(),
             key: self.id.clone(),
+            progress: None,
             since: self.since,
             until: self.until,
             with_compensations: self.voids,
