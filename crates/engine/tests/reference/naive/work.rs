@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use engine::Output;
-use model::Opaque;
 use model::{
     Absent, Alert, Answer, AskId, Capacity, Certainty, DeviceId, Epoch, FailCause, Fits, Happening, Late, Loaded,
-    OperationId, OperationRow, Outcome, OutcomeKind, PerformerLost, Presence, PrincipalId, Question, Refusal, Reoffer,
-    Repeat, RequestKey, RequesterLost, Role, Route, Rules, Settled, Submit, Taken, Target, Tell, Timestamp, Verdict,
-    Which, Write,
+    Opaque, OperationId, OperationRow, Outcome, OutcomeKind, PerformerLost, Presence, PrincipalId, Question, Refusal,
+    Reoffer, Repeat, RequestKey, RequesterLost, Role, Route, Rules, Settled, Submit, Taken, Target, Tell, Timestamp,
+    Verdict, Which, Write,
 };
 
 use super::{Mail, Naive, State, Work};
@@ -167,8 +166,7 @@ impl Naive {
 
     pub(super) fn work_due(&mut self, operation: OperationId) {
         let Some(at) = self.at(operation) else { return };
-        let (now, work) = (self.now.at, &mut self.work[at]);
-        let certainty = work.certainty();
+        let (now, certainty, work) = (self.now.at, self.work[at].certainty(), &mut self.work[at]);
         let failed = |cause| Outcome::Failed { cause, certainty, body: Opaque::new() };
         let expired = now >= work.answer_by;
         let outcome = match &work.state {
