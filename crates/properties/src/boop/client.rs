@@ -1,4 +1,4 @@
-//! The machines of vendors and scanners, driven by a program: see [`crate::client`] for what is the same for all.
+//! The machines of vendors and scanners, driven by a program: see `crate::client` for what is the same for all.
 //!
 //! ```text
 //! v3                  the head: vendor, scanner (`s`) or lines (`l`); then attempts at most

@@ -1,4 +1,4 @@
-//! One socket's machine, a vendor's or a scanner's, driven by a program: see [`crate::session`] for what is the same for
+//! One socket's machine, a vendor's or a scanner's, driven by a program: see `crate::session` for what is the same for
 //! all.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! The machines of tills and terminals, driven by a program: see [`crate::client`] for what is the same for all.
+//! The machines of tills and terminals, driven by a program: see `crate::client` for what is the same for all.
 //!
 //! ```text
 //! t3                  the head: till, terminal (`p`) or lines (`l`); then attempts at most

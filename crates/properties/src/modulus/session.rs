@@ -1,4 +1,4 @@
-//! One socket's machine, a till's or a terminal's, or that of one call, driven by a program: see [`crate::session`] for
+//! One socket's machine, a till's or a terminal's, or that of one call, driven by a program: see `crate::session` for
 //! what is the same for all.
 //!
 //! ```text
