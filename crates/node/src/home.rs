@@ -66,6 +66,8 @@ pub(crate) struct Home {
     tickets: BTreeMap<u64, Route>,
     /// Where batches count on after a reload, so that an answer to an older one is not mistaken.
     first_batch: u64,
+    /// When the timer set for it is due.
+    pub(crate) armed: Option<Timestamp>,
 }
 
 /// An ask in a line.
@@ -118,6 +120,7 @@ impl Home {
             came: 0,
             tickets: BTreeMap::new(),
             first_batch: 1,
+            armed: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod refusal;
 mod slot;
 mod slots;
 mod throttle;
+mod timers;
 
 pub use courier::{Carried, Courier, DELIVERIES_AT_ONCE, DELIVERIES_PER_ENDPOINT, DELIVERIES_UNTRUSTED};
 pub use directory::{Directory, Presented};
@@ -38,6 +39,7 @@ use home::{Home, Said, Step};
 use refusal::refusal;
 use slot::{Admission, HeldFrame, Slot};
 use slots::Slots;
+use timers::{Due, Timers};
 
 /// One core's sessions and partitions.
 #[derive(Debug)]
@@ -49,8 +51,7 @@ pub struct Node {
     next_slot: u64,
     homes: BTreeMap<Partition, Home>,
     touched: BTreeSet<Partition>,
-    timers: BTreeSet<(Timestamp, Due)>,
-    armed: BTreeMap<Partition, Timestamp>,
+    timers: Timers,
     tickets: u64,
     queue: VecDeque<Work>,
     said: VecDeque<Said>,
@@ -89,19 +90,6 @@ model::settings! {
     }
 }
 
-/// What a timer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
-    Slot(u64),
-    Home(Partition),
-    Credentials,
-    Farewell,
-}
-
-impl Due {
-    const FIRST: Self = Self::Slot(0);
-}
-
 /// What is still to be done within a turn.
 #[derive(Debug)]
 enum Work {
@@ -127,8 +115,7 @@ impl Node {
             next_slot: 1,
             homes,
             touched: BTreeSet::new(),
-            timers: BTreeSet::new(),
-            armed: BTreeMap::new(),
+            timers: Timers::default(),
             tickets: 0,
             queue: VecDeque::new(),
             said: VecDeque::new(),
@@ -190,7 +177,7 @@ impl Node {
     /// When [`Input::Wake`] is wanted, if nothing comes before.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
+        self.timers.first()
     }
 
     /// How many connections are open, and how many of them are logged in.
@@ -400,9 +387,7 @@ impl Node {
         let from = self.here(id);
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.closing = Some(reason);
-        if let Some(at) = slot.armed.take() {
-            self.timers.remove(&(at, Due::Slot(id)));
-        }
+        self.timers.disarm(&mut slot.armed, Due::Slot(id));
         self.open_bytes -= slot.open_bytes();
         if let Some(partition) = slot.admission.partition() {
             let ask = Ask::Leave { windows: slot.session.leave() };
@@ -443,8 +428,7 @@ impl Node {
     }
 
     fn wake(&mut self, now: Now, out: &mut Vec<Output>) {
-        let later = self.timers.split_off(&(now.at.after(Duration::from_millis(1)), Due::FIRST));
-        for (_, due) in std::mem::replace(&mut self.timers, later) {
+        for due in self.timers.take_due(now.at) {
             match due {
                 Due::Slot(id) => {
                     let Some(slot) = self.slots.get_mut(id) else { continue };
@@ -457,8 +441,10 @@ impl Node {
                     }
                 }
                 Due::Home(partition) => {
-                    self.armed.remove(&partition);
-                    self.home(now, partition, out, Home::wake);
+                    self.home(now, partition, out, |home, step| {
+                        home.armed = None;
+                        home.wake(step);
+                    });
                 }
                 Due::Credentials => self.check_credentials(now, out),
                 Due::Farewell => self.say_goodbye(now, out),
@@ -488,10 +474,10 @@ impl Node {
         for id in self.slots.ids(|slot| !good(slot)) {
             self.session(now, id, model::Input::Tell { ask: None, tell: Tell::Revoked }, out);
         }
-        self.timers.retain(|(_, due)| *due != Due::Credentials);
+        self.timers.forget(Due::Credentials);
         if let Some(expiry) = self.directory.next_expiry(now.wall) {
             let pause = Duration::from_millis(expiry.millis().saturating_sub(now.wall.millis()));
-            self.timers.insert((now.at.after(pause), Due::Credentials));
+            self.timers.set(now.at.after(pause), Due::Credentials);
         }
     }
 
@@ -509,7 +495,7 @@ impl Node {
             self.session(now, id, model::Input::Drain { retry_after }, out);
         }
         if let Some(at) = farewell.deadline() {
-            self.timers.insert((at, Due::Farewell));
+            self.timers.set(at, Due::Farewell);
         }
         self.farewell = Some(farewell);
     }
@@ -642,26 +628,13 @@ impl Node {
     fn arm_slot(&mut self, id: u64) {
         let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.closing.is_none()) else { return };
         let Some(deadline) = slot.session.deadline() else { return };
-        // A later deadline leaves the timer where it is: it fires early and looks again.
-        if slot.armed.is_some_and(|armed| armed <= deadline) {
-            return;
-        }
-        if let Some(armed) = slot.armed.replace(deadline) {
-            self.timers.remove(&(armed, Due::Slot(id)));
-        }
-        self.timers.insert((deadline, Due::Slot(id)));
+        self.timers.arm(&mut slot.armed, deadline, Due::Slot(id));
     }
 
     fn arm_home(&mut self, partition: Partition) {
-        let Some(deadline) = self.homes.get(&partition).and_then(Home::deadline) else { return };
-        let armed = self.armed.get(&partition).copied();
-        if armed.is_some_and(|armed| armed <= deadline) {
-            return;
-        }
-        if let Some(armed) = self.armed.insert(partition, deadline) {
-            self.timers.remove(&(armed, Due::Home(partition)));
-        }
-        self.timers.insert((deadline, Due::Home(partition)));
+        let Some(home) = self.homes.get_mut(&partition) else { return };
+        let Some(deadline) = home.deadline() else { return };
+        self.timers.arm(&mut home.armed, deadline, Due::Home(partition));
     }
 
     const fn core_of(&self, partition: Partition) -> u8 {

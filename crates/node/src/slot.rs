@@ -73,6 +73,7 @@ pub(crate) struct Slot {
     pub(crate) closing: Option<Reason>,
     /// Its upgrade is complete: there is a socket.
     pub(crate) accepted: bool,
+    /// When the timer set for it is due.
     pub(crate) armed: Option<Timestamp>,
     pub(crate) paused: bool,
     asks: Vec<(AskId, usize)>,
