@@ -10,9 +10,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use model::{Credential, CredentialId, Dialect, GroupId, NetworkId, Permissions, Role, Secret, Wall};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::access::{Operator, Scope};
+use super::page::Wanted;
 use super::problem::Problem;
 use super::{Desk, bad_path, bad_query, page};
 
@@ -132,22 +133,6 @@ fn shown(now: Wall, credential: &Credential) -> Key {
         expires_at: credential.expires_at.map(|at| at.to_string()),
         revoked_at: credential.revoked_at.map(|at| at.to_string()),
     }
-}
-
-/// Which keys are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// Of this protocol.
-    dialect: Option<String>,
-    /// Of this group; its dialect is needed too.
-    group: Option<String>,
-    /// What an earlier page called `next`.
-    cursor: Option<String>,
-    /// How many at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u64>,
 }
 
 /// Keys, oldest first.

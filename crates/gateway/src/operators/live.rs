@@ -4,28 +4,13 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use model::{DeviceId, DeviceSeen, GroupId, Partition, Presence, Reason, Route, SessionSeen, Sight};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::access::{Operator, Scope};
+use super::page::Wanted;
 use super::problem::Problem;
 use super::{Desk, bad_path, bad_query, page};
-
-/// Which of them are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// Of this protocol.
-    dialect: Option<String>,
-    /// Of this group; its dialect is needed too.
-    group: Option<String>,
-    /// What an earlier page called `next`.
-    cursor: Option<String>,
-    /// How many at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u64>,
-}
 
 /// Something that does work on a counter.
 #[derive(Debug, Serialize, ToSchema)]

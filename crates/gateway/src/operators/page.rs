@@ -1,11 +1,30 @@
 //! What every list has in common: how much of it, and from where on.
 
+use serde::Deserialize;
+use utoipa::IntoParams;
+
 use super::problem::Problem;
 
 /// Things on one page, when nobody says how many.
 pub(super) const USUAL: usize = 100;
 /// And at most.
 pub(super) const MOST: usize = 500;
+
+/// Which things of a list are wanted, where nothing but place and page choose.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Of this protocol.
+    pub(super) dialect: Option<String>,
+    /// Of this group; its dialect is needed too.
+    pub(super) group: Option<String>,
+    /// What an earlier page called `next`.
+    pub(super) cursor: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
+    pub(super) limit: Option<u64>,
+}
 
 /// How many things a page may hold.
 pub(super) fn limit(asked: Option<u64>) -> Result<usize, Problem> {
